@@ -1,0 +1,3 @@
+"""The delivery side of Sluice: checks, evidence, releases, promotions."""
+
+__version__ = "0.1.0"

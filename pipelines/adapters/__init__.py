@@ -1,0 +1,1 @@
+"""Talks to the world outside: processes, git, disks, clocks."""

@@ -1,0 +1,1 @@
+"""Runs in child processes only: imports freqtrade and the strategy."""

@@ -1,0 +1,75 @@
+"""What a check gets to work with. Everything that does I/O comes in through here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.domain.candles import Candles, DataSet
+from pipelines.domain.child import Ended, Job
+from pipelines.domain.environment import Environment
+from pipelines.domain.strategy import Strategy
+from pipelines.domain.verdict import Verdict
+
+
+class Shell(Protocol):
+    """Runs child processes. The only way to run strategy code."""
+
+    def run(self, job: Job) -> Ended: ...
+
+
+class Shelf(Protocol):
+    """The candles of one data set. Reading validates against the lock.
+
+    :raises BadInput: from every method, when there are no such candles or they are not sound.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def data(self) -> DataSet: ...
+    def candles(self, pair: str, timeframe: str) -> Candles: ...
+    def path(self, pair: str, timeframe: str) -> Path: ...
+    def markets(self, pairs: tuple[str, ...]) -> bytes:
+        """Market metadata as ccxt parses it: JSON, symbol to market."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Progress(Protocol):
+    """Where long work says how far it is."""
+
+    def say(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Workbench:
+    shell: Shell
+    shelf: Shelf
+    clock: Clock
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked: a strategy, held against an environment's door.
+
+    `incumbent` is the same strategy at the merge base, None when it is new or was not asked for.
+    `others` are the names and class names of all plugins beside it.
+    """
+
+    strategy: Strategy
+    incumbent: Strategy | None
+    environment: Environment
+    others: tuple[tuple[str, str], ...] = ()
+
+
+class Check(Protocol):
+    """A module that examines a subject. It never raises for what a strategy does wrong."""
+
+    NAME: str
+
+    def run(self, subject: Subject, bench: Workbench) -> Verdict: ...

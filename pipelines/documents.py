@@ -1,0 +1,217 @@
+"""YAML and JSON files become typed objects, or an error that says where and what to do.
+
+Numbers keep the text they were written in until the model takes them, so that 0.1 stays 0.1.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from pipelines.domain.document import Document
+from pipelines.errors import BadInput, CannotTell, Problem, Problems
+
+D = TypeVar("D", bound=Document)
+Location = tuple[int | str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, with duplicate keys as errors and dates left as text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def load(path: Path, model: type[D], where: str = "", topic: str = "") -> D:
+    """The document in a YAML or JSON file.
+
+    `where` is how messages name the file (by default its path), `topic` the page of
+    `sluice docs` that hints point to.
+
+    :raises BadInput: when the file is missing, is not UTF-8, or does not fit the model.
+    """
+    where = where or str(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise Problem(where, "there is no such file") from None
+    except OSError as error:
+        raise Problem(where, f"cannot be read: {error.strerror}") from None
+    return parse(content, model, where, topic)
+
+
+def parse(content: bytes, model: type[D], where: str, topic: str = "") -> D:
+    """The document in the text of a YAML file (JSON is YAML). `load` says the rest.
+
+    :raises BadInput: when the text does not fit the model; all problems at once.
+    """
+    hint = f"see 'sluice docs {topic}'" if topic else ""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Problem(
+            where, "is not UTF-8 text", line=line, hint="save the file as UTF-8"
+        ) from None
+    tree, value = _read(text, where, hint)
+    lines = dict(_lines(tree, ()))
+    try:
+        return model.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise _problems(error, model, where, lines, hint) from None
+
+
+def _read(text: str, where: str, hint: str) -> tuple[yaml.Node, Any]:
+    loader = _Loader(text)
+    try:
+        tree = loader.get_single_node()
+        if not isinstance(tree, yaml.MappingNode):
+            raise Problem(where, "should hold keys and values, and holds none", hint=hint)
+        _refuse_duplicates(tree, where, ())
+        return tree, loader.construct_document(tree)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        raise Problem(where, f"is no YAML: {error.problem}", line=line, hint=hint) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        first = str(error).splitlines()[0]
+        raise Problem(where, f"is no YAML: {first}", hint=hint) from None
+    finally:
+        loader.dispose()
+
+
+def _refuse_duplicates(node: yaml.Node, where: str, path: Location) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _refuse_duplicates(child, where, (*path, index))
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, child in node.value:
+        line = key.start_mark.line + 1
+        if key.value in seen:
+            raise Problem(
+                where,
+                f"stands twice, on line {seen[key.value]} and on line {line}",
+                key=_dotted((*path, key.value)),
+                line=line,
+                hint="keep one of the two",
+            )
+        seen[key.value] = line
+        _refuse_duplicates(child, where, (*path, key.value))
+
+
+def _lines(node: yaml.Node, path: Location) -> Iterator[tuple[Location, int]]:
+    yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            yield from _lines(child, (*path, key.value))
+            yield (*path, key.value), key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            yield from _lines(child, (*path, index))
+
+
+def _problems(
+    error: ValidationError,
+    model: type[Document],
+    where: str,
+    lines: dict[Location, int],
+    hint: str,
+) -> BadInput:
+    found = []
+    for detail in error.errors(include_url=False):
+        path = tuple(part for part in detail["loc"] if part != "[key]")
+        line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), 0)
+        found.append(
+            Problem(where, _say(detail), key=_dotted(path), line=line, hint=_hint(detail, hint))
+        )
+    return found[0] if len(found) == 1 else Problems(tuple(found))
+
+
+_KINDS = {
+    "int": "a whole number",
+    "decimal": "a number",
+    "float": "a number",
+    "string": "text",
+    "bool": "true or false",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "keys and values",
+    "model": "keys and values",
+    "date": "a date such as 2023-09-25",
+    "datetime": "a time such as 2023-09-25T12:00:00Z",
+}
+
+
+def _say(detail: ErrorDetails) -> str:
+    kind, context, got = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return "is not a known key"
+    should = {
+        "literal_error": f"should be {context.get('expected')}",
+        "enum": f"should be {context.get('expected')}",
+        "string_pattern_mismatch": f"should match {context.get('pattern')}",
+        "greater_than": f"should be greater than {context.get('gt')}",
+        "greater_than_equal": f"should be at least {context.get('ge')}",
+        "less_than_equal": f"should be at most {context.get('le')}",
+        "too_short": f"should have at least {context.get('min_length')} entries",
+        "string_too_short": "should not be empty",
+        "string_too_long": f"should have at most {context.get('max_length')} characters",
+    }.get(kind)
+    if should is None and kind == "value_error":
+        return str(context.get("error", detail["msg"]))
+    if should is None:
+        stem = kind.split("_")[0]
+        should = f"should be {_KINDS[stem]}" if stem in _KINDS else detail["msg"].lower()
+    shown = json.dumps(got, default=str, ensure_ascii=False)
+    return f"{should}, got {shown if len(shown) <= 60 else shown[:57] + '...'}"
+
+
+def _hint(detail: ErrorDetails, hint: str) -> str:
+    if detail["type"] == "extra_forbidden":
+        return f"check the spelling, or take it out{'; ' + hint if hint else ''}"
+    return hint
+
+
+def _dotted(path: Location) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file as a whole or not at all, even when the disk is full or the process is killed.
+
+    :raises CannotTell: when it cannot be written; a file that was there stays as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+        temporary = ""
+    except OSError as error:
+        raise CannotTell(
+            f"{path}: cannot be written: {error.strerror}", "free some space or choose another folder"
+        ) from None
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What Sluice talks about. Pure: no I/O, no clock, no environment, no randomness."""

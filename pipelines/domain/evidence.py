@@ -1,0 +1,74 @@
+"""Verdicts bound to exactly one content, one set of candles and one set of thresholds."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from pipelines.domain.document import Digest, Document
+from pipelines.domain.verdict import Status, Verdict, overall
+
+
+class Isolation(StrEnum):
+    """How strategy code was shut in while it was checked."""
+
+    WEAK = "weak"
+    FULL = "full"
+
+
+class Evidence(Document):
+    """What is known about one subject on one set of data.
+
+    `complete` is true when every check of the gate ran, none of them left out by choice.
+    """
+
+    strategy: str
+    version: str
+    subject_digest: Digest
+    incumbent_digest: Digest | None = None
+    data_digest: Digest
+    data_name: str
+    thresholds_digest: Digest
+    complete: bool
+    isolation: Isolation
+    synthetic: bool
+    tool_versions: dict[str, str]
+    verdicts: tuple[Verdict, ...]
+    taken_at: AwareDatetime
+
+    @property
+    def status(self) -> Status:
+        return overall(self.verdicts)
+
+    @property
+    def admits(self) -> bool:
+        """True when this evidence may let a release into an environment beyond the demo."""
+        return self.status is Status.PASSED and not self.limits
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Why this evidence, whatever its verdicts say, admits nothing beyond the demo."""
+        said = []
+        if not self.complete:
+            said.append("not every check ran")
+        if self.isolation is not Isolation.FULL:
+            said.append("strategy code ran in weak isolation")
+        if self.synthetic:
+            said.append("the candles are synthetic")
+        return tuple(said)
+
+    @property
+    def partial(self) -> bool:
+        """Partial evidence is kept beside complete evidence, never over it."""
+        return bool(self.limits)
+
+    def answers(self, asked: "Evidence") -> bool:
+        """True when this evidence holds what a run for `asked` would find again, times apart."""
+        varying = {"verdicts", "taken_at", "complete"}
+        return self.model_dump(exclude=varying) == asked.model_dump(exclude=varying)
+
+    def is_stale(self, thresholds_digest: str, now: datetime, max_age_days: int | None) -> bool:
+        """True once thresholds changed or, where an age is set, the evidence is older than that."""
+        if self.thresholds_digest != thresholds_digest:
+            return True
+        return max_age_days is not None and (now - self.taken_at).days >= max_age_days

@@ -1,0 +1,1 @@
+"""Trades, and everything that is recomputed from trades and candles. Pure numpy."""

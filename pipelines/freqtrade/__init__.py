@@ -1,0 +1,1 @@
+"""How freqtrade is spoken to from outside. Imports no freqtrade."""

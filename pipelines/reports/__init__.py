@@ -1,0 +1,1 @@
+"""Verdicts and evidence for people: one model, several renderers."""

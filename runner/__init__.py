@@ -1,0 +1,1 @@
+"""The side of Sluice that is installed on the host where bots trade."""
