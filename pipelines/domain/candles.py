@@ -6,6 +6,7 @@ All times are the opening times of candles. In arrays they are UTC milliseconds.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from pathlib import PurePath
 from typing import Literal
 
 import numpy as np
@@ -146,6 +147,30 @@ class DataSet(Document):
             for timeframe in sorted(timeframes)
         ]
         return sha256("\n".join(lines).encode())
+
+
+    @property
+    def published_digest(self) -> str:
+        """One digest for all candles of the set, whatever the windows: its published name."""
+        lines = [f"{self.exchange} {self.trading_mode}"]
+        lines += [f"{pair} {tf} {pinned.digest}" for pair, tf, pinned in self.every()]
+        return sha256("\n".join(lines).encode())
+
+    def every(self) -> tuple[tuple[str, str, Series], ...]:
+        """Pair, timeframe and what is pinned of them: all series, in a stable order."""
+        return tuple(
+            (pair, timeframe, self.series[pair][timeframe])
+            for pair in sorted(self.series)
+            for timeframe in TIMEFRAMES
+            if timeframe in self.series[pair]
+        )
+
+    def file(self, pair: str, timeframe: str) -> PurePath:
+        """Where a folder of candles keeps this pair and timeframe: freqtrade's layout."""
+        stem = f"{pair.replace('/', '_').replace(':', '_')}-{timeframe}"
+        if self.trading_mode == "futures":
+            return PurePath(self.exchange, "futures", f"{stem}-futures.feather")
+        return PurePath(self.exchange, f"{stem}.feather")
 
 
 class DataLock(Document):

@@ -15,7 +15,7 @@ class Document(BaseModel):
         """The bytes that digests are taken of: compact JSON with keys in the order of the model."""
         return self.model_dump_json(by_alias=True).encode()
 
-    def digest(self) -> str:
+    def content_digest(self) -> str:
         """Sha256 of the canonical bytes, in hex."""
         return sha256(self.canonical())
 

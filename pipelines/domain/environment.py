@@ -32,7 +32,7 @@ class Environment(Document):
 
     def thresholds_digest(self) -> str:
         """What evidence is bound to: the thresholds and the portfolio they were measured with."""
-        return Document.digest(_Terms(portfolio=self.portfolio, admission=self.admission))
+        return _Terms(portfolio=self.portfolio, admission=self.admission).content_digest()
 
 
 class _Terms(Document):

@@ -1,6 +1,5 @@
 """Verdicts bound to exactly one content, one set of candles and one set of thresholds."""
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime
@@ -63,12 +62,10 @@ class Evidence(Document):
         return bool(self.limits)
 
     def answers(self, asked: "Evidence") -> bool:
-        """True when this evidence holds what a run for `asked` would find again, times apart."""
-        varying = {"verdicts", "taken_at", "complete"}
-        return self.model_dump(exclude=varying) == asked.model_dump(exclude=varying)
+        """True when a run for `asked` would find again what stands here, times apart.
 
-    def is_stale(self, thresholds_digest: str, now: datetime, max_age_days: int | None) -> bool:
-        """True once thresholds changed or, where an age is set, the evidence is older than that."""
-        if self.thresholds_digest != thresholds_digest:
-            return True
-        return max_age_days is not None and (now - self.taken_at).days >= max_age_days
+        Evidence that could not tell answers nothing: trying again may.
+        """
+        varying = {"verdicts", "taken_at"}
+        same = self.model_dump(exclude=varying) == asked.model_dump(exclude=varying)
+        return same and self.status is not Status.ERRORED

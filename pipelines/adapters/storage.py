@@ -1,0 +1,53 @@
+"""Evidence and what was computed once, on disk below `home`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines import documents
+from pipelines.domain.evidence import Evidence
+from pipelines.errors import BadInput
+
+
+@dataclass(frozen=True)
+class EvidenceStore:
+    """`<home>/evidence/<subject digest>/<data digest>.json`; partial evidence lies beside it."""
+
+    home: Path
+
+    def path(self, evidence: Evidence) -> Path:
+        suffix = ".partial.json" if evidence.partial else ".json"
+        folder = self.home / "evidence" / evidence.subject_digest
+        return folder / f"{evidence.data_digest}{suffix}"
+
+    def save(self, evidence: Evidence) -> Path:
+        """Write evidence as a whole.
+
+        :raises CannotTell: when it cannot be written.
+        """
+        path = self.path(evidence)
+        documents.write(path, evidence.model_dump_json(indent=1, by_alias=True) + "\n")
+        return path
+
+    def answer(self, asked: Evidence) -> tuple[Evidence, Path] | None:
+        """Evidence that already holds what a run for `asked` would find."""
+        path = self.path(asked)
+        try:
+            found = documents.load_json(path, Evidence)
+        except BadInput:
+            return None
+        return (found, path) if found.answers(asked) else None
+
+
+@dataclass(frozen=True)
+class FolderCache:
+    """Computed bytes by key. With `reads` off, everything is computed anew and kept again."""
+
+    folder: Path
+    reads: bool = True
+
+    def get(self, key: str) -> bytes | None:
+        path = self.folder / key
+        return path.read_bytes() if self.reads and path.is_file() else None
+
+    def put(self, key: str, content: bytes) -> None:
+        documents.write(self.folder / key, content)
