@@ -41,25 +41,32 @@ class Processes:
         :raises CannotTell: when the child could not be started at all.
         """
         with self._folder() as folder:
-            try:
+            with _told():
                 _lay_out(folder, job)
-            except OSError as error:
-                raise CannotTell(
-                    f"{error.filename or folder}: cannot be written: {error.strerror}",
-                    "free some space, or choose another folder with --home",
-                ) from None
             return _run(folder, job)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         work = self.home / "work"
-        work.mkdir(parents=True, exist_ok=True)
-        _sweep(work)
-        folder = Path(mkdtemp(prefix=f"{os.getpid()}-", dir=work))
+        with _told():
+            work.mkdir(parents=True, exist_ok=True)
+            _sweep(work)
+            folder = Path(mkdtemp(prefix=f"{os.getpid()}-", dir=work))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotTell(
+            f"{error.filename}: cannot be written: {error.strerror}",
+            "free some space, or choose another folder with --home",
+        ) from None
 
 
 def _sweep(work: Path) -> None:
@@ -87,7 +94,7 @@ def _run(folder: Path, job: Job) -> Ended:
     printed = folder / "output"
     with printed.open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", job.module],
+            [sys.executable, "-P", "-s", "-m", job.module, *job.arguments],
             cwd=folder / "in",
             env=_environment(folder / "in"),
             stdin=subprocess.DEVNULL,

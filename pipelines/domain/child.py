@@ -20,7 +20,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of `python -m <module>` in a folder of its own.
+    """One run of `python -m <module> <arguments>` in a folder of its own.
 
     `files` are written into that folder (relative path to content), `inputs` are files outside it
     that appear there read-only. The request lies there as `request.json`; the child answers by
@@ -29,6 +29,7 @@ class Job:
 
     module: str
     request: Document
+    arguments: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     inputs: Mapping[str, PurePath] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
