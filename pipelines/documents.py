@@ -1,14 +1,16 @@
 """YAML and JSON files become typed objects, or an error that says where and what to do.
 
-Numbers keep the text they were written in until the model takes them, so that 0.1 stays 0.1.
+Of YAML only what JSON can say is read: no anchors, no tags, no keys that are not text. So a file
+means what it seems to mean, and none can grow in memory beyond its size.
 """
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import ValidationError
@@ -22,12 +24,15 @@ Location = tuple[int | str, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with duplicate keys as errors and dates left as text."""
+    """PyYAML's safe loader, with anchors as errors. Only its nodes are used, never its objects."""
 
-    yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = cast("yaml.Event", self.peek_event())  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            # An alias of an alias of an alias makes gigabytes of a few lines.
+            mark = cast("yaml.Mark | None", event.start_mark)
+            raise yaml.MarkedYAMLError(problem="anchors are not read", problem_mark=mark)
+        return super().compose_node(parent, index)
 
 
 def load(path: Path, model: type[D], where: str = "", topic: str = "") -> D:
@@ -48,6 +53,19 @@ def load(path: Path, model: type[D], where: str = "", topic: str = "") -> D:
     return parse(content, model, where, topic)
 
 
+def load_json(path: Path, model: type[D]) -> D:
+    """The document in a JSON file that we wrote ourselves: faster than `load`, fewer words.
+
+    :raises BadInput: when the file is missing or does not fit the model.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise Problem(str(path), f"cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise _problems(error, model, str(path), {}, "") from None
+
+
 def parse(content: bytes, model: type[D], where: str, topic: str = "") -> D:
     """The document in the text of a YAML file (JSON is YAML). `load` says the rest.
 
@@ -61,31 +79,64 @@ def parse(content: bytes, model: type[D], where: str, topic: str = "") -> D:
         raise Problem(
             where, "is not UTF-8 text", line=line, hint="save the file as UTF-8"
         ) from None
-    tree, value = _read(text, where, hint)
-    lines = dict(_lines(tree, ()))
+    lines, value = _read(text.removeprefix("\ufeff"), where, hint)
     try:
-        return model.model_validate_json(json.dumps(value))
+        return model.model_validate_json(value)
     except ValidationError as error:
         raise _problems(error, model, where, lines, hint) from None
 
 
-def _read(text: str, where: str, hint: str) -> tuple[yaml.Node, Any]:
-    loader = _Loader(text)
+def _read(text: str, where: str, hint: str) -> tuple[dict[Location, int], str]:
+    """The line of every key, and the whole as JSON."""
     try:
+        loader = _Loader(text)
         tree = loader.get_single_node()
         if not isinstance(tree, yaml.MappingNode):
             raise Problem(where, "should hold keys and values, and holds none", hint=hint)
         _refuse_duplicates(tree, where, ())
-        return tree, loader.construct_document(tree)
+        return dict(_lines(tree, ())), _json(loader, tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
         raise Problem(where, f"is no YAML: {error.problem}", line=line, hint=hint) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        reason = f"holds the character {int(error.character):#06x}, which YAML does not allow"
+        raise Problem(where, reason, line=line, hint=hint) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        first = str(error).splitlines()[0]
+        first = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise Problem(where, f"is no YAML: {first}", hint=hint) from None
-    finally:
-        loader.dispose()
+
+
+def _json(loader: _Loader, node: yaml.Node) -> str:
+    if node.tag.removeprefix(_TAG) not in _KINDS_READ:
+        raise _marked(f"the tag {node.tag} is not read", node)
+    if isinstance(node, yaml.MappingNode):
+        pairs = (f"{json.dumps(k.value)}:{_json(loader, child)}" for k, child in node.value)
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(node, yaml.SequenceNode):
+        return "[" + ",".join(_json(loader, child) for child in node.value) + "]"
+    return json.dumps(_scalar(loader, node), allow_nan=False)
+
+
+def _scalar(loader: _Loader, node: yaml.Node) -> bool | int | float | str | None:
+    kind, text = node.tag.removeprefix(_TAG), str(node.value)
+    if kind == "null":
+        return None
+    if kind not in ("bool", "int", "float") or (kind != "bool" and ":" in text):
+        return text  # dates are for the model to read; 12:30 is no number to the base of sixty
+    value = getattr(loader, f"construct_yaml_{kind}")(node)
+    if not math.isfinite(value):
+        raise _marked(f"{text} is no finite number", node)
+    return cast("bool | int | float", value)
+
+
+_TAG = "tag:yaml.org,2002:"
+_KINDS_READ = ("map", "seq", "str", "timestamp", "value", "null", "bool", "int", "float")
+
+
+def _marked(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def _refuse_duplicates(node: yaml.Node, where: str, path: Location) -> None:
@@ -97,6 +148,8 @@ def _refuse_duplicates(node: yaml.Node, where: str, path: Location) -> None:
     seen: dict[str, int] = {}
     for key, child in node.value:
         line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+            raise Problem(where, "holds a key that is no text", key=_dotted(path), line=line)
         if key.value in seen:
             raise Problem(
                 where,
@@ -210,7 +263,8 @@ def write(path: Path, content: bytes | str) -> None:
         temporary = ""
     except OSError as error:
         raise CannotTell(
-            f"{path}: cannot be written: {error.strerror}", "free some space or choose another folder"
+            f"{path}: cannot be written: {error.strerror}",
+            "free some space or choose another folder",
         ) from None
     finally:
         if temporary:

@@ -26,7 +26,7 @@ class SluiceError(Exception):
         self.hint = hint
 
 
-class BadInput(SluiceError):  # noqa: N818 - the design's words are nouns
+class BadInput(SluiceError):
     """Something that was given is wrong; it is the giver's to mend."""
 
     code = ExitCode.BAD_INPUT

@@ -1,6 +1,6 @@
 """Evidence and what was computed once, on disk below `home`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines import documents
@@ -40,14 +40,19 @@ class EvidenceStore:
 
 @dataclass(frozen=True)
 class FolderCache:
-    """Computed bytes by key. With `reads` off, everything is computed anew and kept again."""
+    """Computed bytes by key.
+
+    With `reads` off, nothing from before this run is used; what is computed is kept all the same.
+    """
 
     folder: Path
     reads: bool = True
+    fresh: set[str] = field(default_factory=set)
 
     def get(self, key: str) -> bytes | None:
         path = self.folder / key
-        return path.read_bytes() if self.reads and path.is_file() else None
+        return path.read_bytes() if (self.reads or key in self.fresh) and path.is_file() else None
 
     def put(self, key: str, content: bytes) -> None:
         documents.write(self.folder / key, content)
+        self.fresh.add(key)

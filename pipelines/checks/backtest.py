@@ -76,7 +76,7 @@ class _Told:
     performance: Performance | None = None
 
 
-class _Unknown(Exception):  # noqa: N818 - not an error of ours
+class _Unknown(Exception):
     """There is nothing to judge, and why."""
 
     def __init__(self, status: Status, *findings: Finding) -> None:
@@ -273,9 +273,7 @@ def _incumbent(subject: Subject, bench: Workbench) -> Performance | None:
     return told[WHOLE].performance if WHOLE in told else None
 
 
-def _losses(
-    old: Performance, new: Performance, margin: IncumbentMargin
-) -> Iterator[Finding]:
+def _losses(old: Performance, new: Performance, margin: IncumbentMargin) -> Iterator[Finding]:
     lost = max(old.profit, 0.0) * float(margin.max_profit_loss)
     bars = (
         ("profit", new.profit, old.profit - lost, True),

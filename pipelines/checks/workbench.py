@@ -1,5 +1,6 @@
 """What a check gets to work with. Everything that does I/O comes in through here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 from pipelines.domain.candles import Candles, DataSet
 from pipelines.domain.child import Ended, Job
 from pipelines.domain.environment import Environment
+from pipelines.domain.source import LintMessage
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.verdict import Verdict
 
@@ -45,12 +47,36 @@ class Progress(Protocol):
     def say(self, text: str) -> None: ...
 
 
+class Cache(Protocol):
+    """Keeps what was computed once, by a key that names everything it depends on."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def put(self, key: str, content: bytes) -> None: ...
+
+
+class Linter(Protocol):
+    """Style, which is read off the source without running it.
+
+    :raises CannotTell: when the linter is missing or breaks.
+    """
+
+    def run(self, files: Mapping[str, bytes]) -> tuple[LintMessage, ...]:
+        """What it says about files, keyed by their path below `strategies/`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workbench:
+    """`jobs` children may run at once. `engine` names the code that measures, for cache keys."""
+
     shell: Shell
     shelf: Shelf
     clock: Clock
     progress: Progress
+    cache: Cache
+    linter: Linter
+    jobs: int = 1
+    engine: str = ""
 
 
 @dataclass(frozen=True)

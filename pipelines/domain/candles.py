@@ -148,7 +148,6 @@ class DataSet(Document):
         ]
         return sha256("\n".join(lines).encode())
 
-
     @property
     def published_digest(self) -> str:
         """One digest for all candles of the set, whatever the windows: its published name."""

@@ -1,6 +1,6 @@
 """What can be wrong with candles: in themselves, and held against what the lock pins."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.domain.candles import TIMEFRAMES, Candles, Gap, Series, milliseconds, moment
 
 Times = NDArray[np.int64]
+Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -120,27 +121,27 @@ def _times(candles: Candles, now: datetime) -> Iterator[str]:
         yield f"has {_counted(len(ahead), 'candle')} in the future, first {written(ahead[0])}"
 
 
-_Marked = NDArray[np.bool_]
-
-
 def _values(candles: Candles) -> Iterator[str]:
     """The first candle of every kind of nonsense, and how many more there are of it."""
-    prices = {name: getattr(candles, name) for name in ("open", "high", "low", "close")}
-    numbers = {**prices, "volume": candles.volume}
-    bad: list[tuple[_Marked, Callable[[int], str]]] = []
-    for name, column in numbers.items():
-        bad.append((~np.isfinite(column), lambda i, n=name, c=column: f"{n} is {c[i]}"))
-    for name, column in prices.items():
-        bad.append((column <= 0, lambda i, n=name, c=column: f"{n} is {c[i]:g}, not above zero"))
-    low, high = candles.low, candles.high
-    bad.append((candles.volume < 0, lambda i: f"volume is {candles.volume[i]:g}, below zero"))
-    bad.append((high < low, lambda i: f"high {high[i]:g} is below low {low[i]:g}"))
-    for name in ("open", "close"):
-        column = prices[name]
-        out = ((column > high) | (column < low)) & (high >= low)
-        bad.append((out, lambda i, n=name: f"{n} lies outside of low and high"))
-    for marked, say in bad:
-        rows = np.flatnonzero(marked)
+    for template, column, bad in _nonsense(candles):
+        rows = np.flatnonzero(bad)
         if len(rows):
             more = f" (and {len(rows) - 1} more times)" if len(rows) > 1 else ""
-            yield f"{say(int(rows[0]))} at {written(candles.time[rows[0]])}{more}"
+            said = template.format(f"{column[rows[0]]:g}")
+            yield f"{said} at {written(candles.time[rows[0]])}{more}"
+
+
+def _nonsense(candles: Candles) -> Iterator[tuple[str, Column, NDArray[np.bool_]]]:
+    """What to say, the column that shows it, and which candles are meant."""
+    low, high = candles.low, candles.high
+    prices = {"open": candles.open, "high": high, "low": low, "close": candles.close}
+    for name, column in {**prices, "volume": candles.volume}.items():
+        yield f"{name} is {{}}", column, ~np.isfinite(column)
+    for name, column in prices.items():
+        yield f"{name} is {{}}, not above zero", column, np.isfinite(column) & (column <= 0)
+    below = np.isfinite(candles.volume) & (candles.volume < 0)
+    yield "volume is {}, below zero", candles.volume, below
+    yield "high is {}, below low", high, high < low
+    for name in ("open", "close"):
+        outside = ((prices[name] > high) | (prices[name] < low)) & (high >= low)
+        yield f"{name} is {{}}, outside of low and high", prices[name], outside

@@ -1,9 +1,10 @@
 """What every report tells. The renderers beside this module only choose the form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.thresholds import WindowThresholds
 from pipelines.domain.trades.equity import Curve
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Status, Verdict, overall
@@ -25,6 +26,8 @@ class StrategyReport:
 
     `evidence` is None when the manifest could not be read; `path` is where evidence was written;
     `views` are empty when there was no backtest; `cached` says that nothing was run again.
+    `thresholds` are what was asked, by window; where they are empty, only what was missed shows
+    its threshold.
     """
 
     name: str
@@ -34,6 +37,7 @@ class StrategyReport:
     path: Path | None
     views: tuple[WindowView, ...] = ()
     cached: bool = False
+    thresholds: dict[str, WindowThresholds] = field(default_factory=dict)
 
     @property
     def status(self) -> Status:

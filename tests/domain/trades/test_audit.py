@@ -89,9 +89,7 @@ def test_a_trade_that_was_never_closed_is_found(
     assert [finding.actual for finding in examine(log)] == ["1"]
 
 
-def test_a_cheaper_fee_is_found(
-    examine: Examine, make_trade: MakeTrade, make_log: MakeLog
-) -> None:
+def test_a_cheaper_fee_is_found(examine: Examine, make_trade: MakeTrade, make_log: MakeLog) -> None:
     found = examine(make_log(make_trade((0, 105.0), (2, 115.0), fee=0.0)))
     assert found[0].expected == "0.001"
     assert found[0].actual == "0.0"
@@ -246,4 +244,9 @@ def _honest() -> tuple[dict[str, Candles], Window, Portfolio, TradeLog]:
         left_open=0,
         trades=(trade,),
     )
-    return {"BTC/USDT": series}, Window(start=date(2021, 1, 1), end=date(2021, 1, 1)), portfolio, log
+    return (
+        {"BTC/USDT": series},
+        Window(start=date(2021, 1, 1), end=date(2021, 1, 1)),
+        portfolio,
+        log,
+    )

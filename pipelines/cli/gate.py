@@ -1,0 +1,130 @@
+"""Commands of the gate: `check`, `new`, `import`, `explain`, `demo`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from pipelines.cli.options import FOLDER, Options, with_candles, with_jobs, with_json
+from pipelines.errors import ExitCode
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--changed-since", metavar="REV", help="Only what changed since the merge base.")
+@with_candles
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be repeated.")
+@with_jobs
+@click.option("--out", type=FOLDER, help="Write web pages, Markdown and JSON there.")
+@with_json
+@click.option("--no-cache", is_flag=True, help="Run everything again.")
+@click.pass_obj
+def check(
+    options: Options,
+    names: tuple[str, ...],
+    changed_since: str | None,
+    candles: Path | None,
+    only: tuple[str, ...],
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+    no_cache: bool,
+) -> ExitCode:
+    """Examine strategies: manifest, lint, unit, backtest.
+
+    Without NAME every strategy is examined. The verdicts are kept as evidence under the home
+    folder; an unchanged strategy is answered from there.
+
+    \b
+    sluice check                                     every strategy, embedded market
+    sluice check my_strategy --candles user_data/data
+    sluice check --changed-since origin/main --json  what a pull request runs
+    """
+    from pipelines.workflow import check as workflow
+    from pipelines.workflow import place, tell
+
+    here = place.find(options.root, options.home)
+    asked = workflow.Asked(
+        names=names,
+        changed_since=changed_since,
+        candles=candles,
+        only=only,
+        jobs=jobs or os.cpu_count() or 1,
+        reads_cache=not no_cache,
+    )
+    with tell.progress() as progress:
+        report = workflow.check(here, asked, progress, pictures=out is not None)
+        page = tell.write(report, out) if out else None
+    code = tell.tell(report, as_json=as_json)
+    if page:
+        click.echo(f"report: {page}", err=as_json)
+    return code
+
+
+@click.command()
+@click.argument("name")
+@click.option("--owner", default="", help="Who answers for it; by default git's user.name.")
+@click.option("--pair", "pairs", multiple=True, help="A pair to trade; may be repeated.")
+@click.pass_obj
+def new(options: Options, name: str, owner: str, pairs: tuple[str, ...]) -> ExitCode:
+    """Make a strategy that passes lint and its own tests at once.
+
+    NAME becomes a folder below strategies/, so it has to be a Python identifier.
+    """
+    from pipelines.workflow import new as workflow
+    from pipelines.workflow import place
+
+    here = place.find(options.root, options.home)
+    for path in workflow.new(here.root, name, owner, pairs or workflow.PAIRS):
+        click.echo(f"wrote {path.relative_to(here.root)}")
+    click.echo(f"next: sluice check {name}")
+    return ExitCode.DONE
+
+
+@click.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--pair", "pairs", multiple=True, help="A pair to trade; may be repeated.")
+@click.option("--owner", default="", help="Who answers for it; by default git's user.name.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.pass_obj
+def import_(
+    options: Options, source: Path, pairs: tuple[str, ...], owner: str, dry_run: bool
+) -> ExitCode:
+    """Make plugins out of freqtrade strategies that you have.
+
+    SOURCE is a file, or a folder such as user_data/strategies. Parameter files come along. What
+    had to be guessed, and what the gate will object to, is said for each.
+    """
+    from pipelines.workflow import importing, place, tell
+
+    here = place.find(options.root, options.home)
+    report = importing.import_(here.root, source, pairs, owner, write=not dry_run)
+    return tell.imported(report, here.root)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@with_json
+def explain(file: Path, as_json: bool) -> ExitCode:
+    """Retell a piece of evidence: what was checked, what was found, what it admits."""
+    from pipelines.workflow import explain as workflow
+    from pipelines.workflow import tell
+
+    tell.tell(workflow.explain(file), as_json=as_json)
+    return ExitCode.DONE
+
+
+@click.command()
+@click.option("--out", type=FOLDER, default=Path("out/demo"), help="Where the report is left.")
+@with_candles
+@with_jobs
+@click.pass_obj
+def demo(options: Options, out: Path, candles: Path | None, jobs: int | None) -> ExitCode:
+    """Do the main job on the strategies that are shipped, and leave a page to look at."""
+    from pipelines.workflow import demo as workflow
+    from pipelines.workflow import place
+
+    return workflow.demo(place.find(options.root, options.home), out, candles, jobs)
+
+
+COMMANDS = (check, new, import_, explain, demo)

@@ -1,0 +1,46 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., object])
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""The type of an argument that names a folder."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What stands before the command."""
+
+    root: Path | None
+    home: Path | None
+
+
+def with_candles(command: F) -> F:
+    """`--candles`, or the variable `SLUICE_CANDLES`."""
+    return click.option(
+        "--candles",
+        type=FOLDER,
+        envvar="SLUICE_CANDLES",
+        help="Recorded candles (SLUICE_CANDLES). Without: the embedded market, which is synthetic.",
+    )(command)
+
+
+def with_json(command: F) -> F:
+    """`--json`: one line on standard output for machines."""
+    return click.option("--json", "as_json", is_flag=True, help="One line for machines.")(command)
+
+
+def with_jobs(command: F) -> F:
+    """`--jobs`: by default one child for each processor."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Backtests at once; by default one for each processor.",
+    )(command)

@@ -1,0 +1,210 @@
+"""`sluice check`: examine strategies and keep the evidence."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines.adapters import candles, plugins
+from pipelines.adapters.clock import SystemClock
+from pipelines.adapters.processes import Processes
+from pipelines.adapters.ruff import Ruff
+from pipelines.adapters.storage import EvidenceStore, FolderCache
+from pipelines.adapters.versions import tool_versions
+from pipelines.checks import CHECKS, backtest, manifest
+from pipelines.checks.workbench import Check, Progress, Subject, Workbench
+from pipelines.domain.candles import Candles
+from pipelines.domain.environment import Environment
+from pipelines.domain.evidence import Evidence
+from pipelines.domain.strategy import Strategy
+from pipelines.domain.thresholds import WindowThresholds, merged
+from pipelines.domain.trades.performance import measure
+from pipelines.domain.verdict import Finding, Status, Verdict
+from pipelines.errors import BadInput, SluiceError
+from pipelines.freqtrade.messages import BacktestReply
+from pipelines.reports.model import Report, StrategyReport, WindowView
+from pipelines.workflow.place import Place
+
+DOOR = "test"
+"""The environment whose admission a pull request must meet."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the person or the pull request asked for. No names: every strategy."""
+
+    names: tuple[str, ...] = ()
+    changed_since: str | None = None
+    candles: Path | None = None
+    only: tuple[str, ...] = ()
+    jobs: int = 2
+    reads_cache: bool = True
+
+
+def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = False) -> Report:
+    """Run the checks on what was asked for; one report for all of it.
+
+    With `pictures` the report holds the curves that they are drawn from.
+
+    :raises BadInput: when what was asked for, or the project itself, is wrong. What is wrong with
+        one strategy is a verdict about it, never an error here.
+    """
+    names = _names(place, asked)
+    if not names:
+        return Report(())
+    environment = place.environment(DOOR)
+    bench = _workbench(place, asked, progress)
+    reports = tuple(_examine(place, asked, name, environment, bench) for name in names)
+    return Report(tuple(_drawn(place, told, bench) for told in reports) if pictures else reports)
+
+
+def _names(place: Place, asked: Asked) -> tuple[str, ...]:
+    known = plugins.names(place.root)
+    for name in asked.names:
+        if name not in known:
+            # Says which there are, and why this one is none.
+            plugins.read(place.root, name)
+    if asked.changed_since is None:
+        return asked.names or known
+    changed = plugins.changed_since(place.root, asked.changed_since)
+    return tuple(name for name in changed if not asked.names or name in asked.names)
+
+
+def _workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
+    clock = SystemClock()
+    versions = tool_versions()
+    return Workbench(
+        shell=Processes(place.home),
+        shelf=candles.open_shelf(asked.candles, place.data_lock(), place.candles, clock.now()),
+        clock=clock,
+        progress=progress,
+        cache=FolderCache(place.home / "cache", asked.reads_cache),
+        linter=Ruff(),
+        jobs=asked.jobs,
+        engine=f"{versions['freqtrade']} {versions['python']} {versions['sluice']}",
+    )
+
+
+def _examine(
+    place: Place, asked: Asked, name: str, environment: Environment, bench: Workbench
+) -> StrategyReport:
+    try:
+        strategy = plugins.read(place.root, name)
+        incumbent = (
+            plugins.incumbent(place.root, name, asked.changed_since) if asked.changed_since else None
+        )
+    except BadInput as error:
+        rest = tuple(_skipped(check, "manifest") for check in CHECKS[1:])
+        return StrategyReport(name, "", (manifest.unreadable(error), *rest), None, None)
+    subject = Subject(strategy, incumbent, environment, plugins.others(place.root, name))
+    wanted = tuple(check for check in CHECKS if not asked.only or check.NAME in asked.only)
+    store = EvidenceStore(place.home)
+    evidence = _unanswered(subject, bench, complete=len(wanted) == len(CHECKS))
+    if evidence is None:
+        verdicts = tuple(_verdicts(wanted, subject, bench))
+        return StrategyReport(name, strategy.manifest.summary, verdicts, None, None)
+    known = store.answer(evidence) if asked.reads_cache else None
+    if known and tuple(v.check for v in known[0].verdicts) == tuple(c.NAME for c in wanted):
+        return _reported(subject, bench, known[0], known[1], cached=True)
+    verdicts = _verdicts(wanted, subject, bench)
+    evidence = evidence.model_copy(update={"verdicts": verdicts, "taken_at": bench.clock.now()})
+    return _reported(subject, bench, evidence, store.save(evidence), cached=False)
+
+
+def _unanswered(subject: Subject, bench: Workbench, *, complete: bool) -> Evidence | None:
+    """The evidence that a run will fill; None when the candles do not have what it needs."""
+    strategy, environment = subject.strategy, subject.environment
+    data = bench.shelf.data
+    try:
+        data_digest = data.digest_of(strategy.manifest.pairs, strategy.manifest.timeframes)
+    except KeyError:
+        return None
+    return Evidence(
+        strategy=strategy.name,
+        version=strategy.manifest.version,
+        subject_digest=strategy.digest,
+        incumbent_digest=subject.incumbent.digest if subject.incumbent else None,
+        data_digest=data_digest,
+        data_name=bench.shelf.name,
+        thresholds_digest=environment.thresholds_digest(),
+        complete=complete,
+        isolation=Processes.isolation,
+        synthetic=data.synthetic,
+        tool_versions=tool_versions(),
+        verdicts=(),
+        taken_at=bench.clock.now(),
+    )
+
+
+def _verdicts(
+    wanted: tuple[Check, ...], subject: Subject, bench: Workbench
+) -> tuple[Verdict, ...]:
+    verdicts: list[Verdict] = []
+    for check in wanted:
+        final = next((v.check for v in verdicts if v.final), None)
+        verdicts.append(_skipped(check, final) if final else _verdict(check, subject, bench))
+    return tuple(verdicts)
+
+
+def _verdict(check: Check, subject: Subject, bench: Workbench) -> Verdict:
+    """One check, timed. What it could not find out is ERRORED, never a pass and never a crash."""
+    bench.progress.say(f"{subject.strategy.name}: {check.NAME}")
+    started = time.monotonic()
+    try:
+        verdict = check.run(subject, bench)
+    except SluiceError as error:
+        finding = Finding(what=error.message, hint=error.hint)
+        verdict = Verdict(check=check.NAME, status=Status.ERRORED, findings=(finding,))
+    return verdict.model_copy(update={"duration": round(time.monotonic() - started, 3)})
+
+
+def _skipped(check: Check, because: str) -> Verdict:
+    return Verdict(
+        check=check.NAME,
+        status=Status.SKIPPED,
+        findings=(Finding(what=f"did not run, since {because} has to pass first"),),
+    )
+
+
+def _reported(
+    subject: Subject, bench: Workbench, evidence: Evidence, path: Path, *, cached: bool
+) -> StrategyReport:
+    return StrategyReport(
+        name=subject.strategy.name,
+        summary=subject.strategy.manifest.summary,
+        verdicts=evidence.verdicts,
+        evidence=evidence,
+        path=path,
+        cached=cached,
+        thresholds=_thresholds(subject),
+    )
+
+
+def _thresholds(subject: Subject) -> dict[str, WindowThresholds]:
+    own = subject.strategy.manifest.thresholds
+    windows = subject.environment.admission.windows
+    return {name: merged(asked, own.get(name)) for name, asked in windows.items()}
+
+
+def _drawn(place: Place, told: StrategyReport, bench: Workbench) -> StrategyReport:
+    """The same report with its curves, from the trades that the backtest left in the cache."""
+    if told.evidence is None:
+        return told
+    strategy = plugins.read(place.root, told.name)
+    return replace(told, views=_views(strategy, place.environment(DOOR), bench))
+
+
+def _views(
+    strategy: Strategy, environment: Environment, bench: Workbench
+) -> tuple[WindowView, ...]:
+    kept = bench.cache.get(backtest.log_key(strategy, environment, bench))
+    if kept is None:
+        return ()
+    own = strategy.manifest.timeframe
+    series: dict[str, Candles] = {p: bench.shelf.candles(p, own) for p in strategy.manifest.pairs}
+    views = []
+    for name, told in BacktestReply.model_validate_json(kept).windows.items():
+        if told.log is not None:
+            window, fee = bench.shelf.data.windows[name], float(environment.portfolio.fee)
+            _, account, held = measure(told.log, series, window, fee)
+            views.append(WindowView(name, told.log, account, held))
+    return tuple(views)

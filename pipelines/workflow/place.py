@@ -1,0 +1,66 @@
+"""Where a project and its state lie."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines import documents
+from pipelines.domain.candles import DataLock
+from pipelines.domain.environment import Environment
+from pipelines.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project: the folder with `strategies/` and `environments/`, and where its state is kept."""
+
+    root: Path
+    home: Path
+
+    @property
+    def candles(self) -> Path:
+        """What is remembered of candle files, and the embedded market once it is made."""
+        return self.home / "candles"
+
+    def environment(self, name: str) -> Environment:
+        """`environments/<name>.yaml`.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        where = f"environments/{name}.yaml"
+        return documents.load(self.root / where, Environment, where, topic="environment")
+
+    def data_lock(self) -> DataLock:
+        """`environments/data.lock`.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        where = "environments/data.lock"
+        return documents.load(self.root / where, DataLock, where, topic="data")
+
+
+def find(root: Path | None, home: Path | None) -> Place:
+    """The project around the current folder, unless `root` or `SLUICE_ROOT` names another.
+
+    :raises BadInput: when there is none.
+    """
+    named = root or _from_environment("SLUICE_ROOT")
+    start = (named or Path.cwd()).resolve()
+    candidates = (start,) if named else (start, *start.parents)
+    for folder in candidates:
+        if (folder / "strategies").is_dir() and (folder / "environments").is_dir():
+            return Place(folder, (home or _from_environment("SLUICE_HOME") or _state()).resolve())
+    raise BadInput(
+        f"{start}: no project here: strategies/ and environments/ are missing",
+        "go to your checkout, or name it with --root",
+    )
+
+
+def _from_environment(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def _state() -> Path:
+    base = _from_environment("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return base / "sluice"

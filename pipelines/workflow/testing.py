@@ -1,0 +1,56 @@
+"""`sluice test`: the project's own tests, as a child process that has the terminal to itself."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.errors import ExitCode
+
+FAST = ("-m", "not freqtrade and not slow")
+"""Leaves out what starts the real freqtrade and what takes long for other reasons."""
+
+GRACE_SECONDS = 10
+
+_CODES = {
+    0: ExitCode.DONE,
+    1: ExitCode.SAID_NO,
+    2: ExitCode.CANNOT_TELL,  # pytest could not read the tests
+    3: ExitCode.CANNOT_TELL,  # pytest itself broke
+    4: ExitCode.BAD_INPUT,
+    5: ExitCode.CANNOT_TELL,  # no test ran, which is no pass
+    -signal.SIGINT: ExitCode.INTERRUPTED,
+}
+
+
+def test(root: Path, arguments: Sequence[str], fast: bool) -> ExitCode:
+    """Run pytest on the project at `root`, all of it or what is `fast`; `arguments` go to it as is.
+
+    It says what there is to say; the exit code tells the same to machines.
+    """
+    argv = [sys.executable, "-m", "pytest", *(FAST if fast else ()), *arguments]
+    with subprocess.Popen(argv, cwd=root) as child:
+        interrupted = _wait(child)
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    return _CODES.get(child.returncode, ExitCode.CANNOT_TELL)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> bool:
+    """Wait to the end; true when we were told to stop."""
+    try:
+        child.wait()
+    except KeyboardInterrupt:
+        _end(child)
+        return True
+    return False
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C reached the child too: let it tear down and sum up. What told only us ends it late."""
+    try:
+        child.wait(GRACE_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        child.terminate()
+        child.wait()

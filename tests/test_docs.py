@@ -1,0 +1,107 @@
+"""The pages of `docs/` say what the code knows, all of it and nothing else."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from pipelines import checks
+from pipelines.domain.environment import Environment
+from pipelines.domain.evidence import Evidence
+from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
+from pipelines.domain.verdict import Status, Verdict
+from pipelines.errors import ExitCode
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def read(page: str) -> str:
+    return (DOCS / f"{page}.md").read_text(encoding="utf-8")
+
+
+def rows(page: str, section: str = "") -> list[list[str]]:
+    """The cells of every table row below a heading, without the head of the table."""
+    text = (
+        read(page).partition(f"## {section}\n")[2].partition("\n## ")[0] if section else read(page)
+    )
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    heads = {n for n, row in enumerate(cells[1:]) if set(row[0]) == {"-"}}
+    return [row for n, row in enumerate(cells) if n not in heads and n - 1 not in heads]
+
+
+def named(page: str, section: str = "") -> list[str]:
+    return [row[0].strip("`") for row in rows(page, section)]
+
+
+def test_every_exit_code_stands_in_its_row() -> None:
+    table = {row[1]: int(row[0]) for row in rows("exit-codes")}
+    assert table == {code.name: code.value for code in ExitCode}
+    assert all(len(row[2]) > 3 and row[3] for row in rows("exit-codes"))
+
+
+def test_every_check_has_a_chapter_in_the_order_of_the_gate() -> None:
+    chapters = re.findall(r"^## \d\. (\w+)$", read("checks"), re.MULTILINE)
+    assert chapters == [check.NAME for check in checks.CHECKS]
+
+
+def test_every_status_is_explained() -> None:
+    assert named("checks") == [status.value for status in Status]
+
+
+def test_every_threshold_has_formula_unit_and_reason() -> None:
+    chapters: list[tuple[str, type[BaseModel]]] = [
+        ("Thresholds of a window", WindowThresholds),
+        ("Against the incumbent", IncumbentMargin),
+    ]
+    for section, model in chapters:
+        assert named("thresholds", section) == list(model.model_fields)
+    plain = [n for n, f in Admission.model_fields.items() if not _models(f.annotation)]
+    assert named("thresholds", "Thresholds of the whole admission") == plain
+    tables = [
+        "Thresholds of a window",
+        "Thresholds of the whole admission",
+        "Against the incumbent",
+    ]
+    assert [row for table in tables for row in rows("thresholds", table) if not all(row)] == []
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted path of every key, down to thresholds, which have a page of their own."""
+    for name, field in model.model_fields.items():
+        inner = _models(field.annotation)
+        if inner and not issubclass(inner[0], WindowThresholds):
+            yield from keys(inner[0], f"{prefix}{field.alias or name}.")
+        else:
+            yield f"{prefix}{field.alias or name}"
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def test_every_key_of_an_environment_is_explained() -> None:
+    assert sorted(named("environment")) == sorted(keys(Environment))
+
+
+def test_every_field_of_evidence_is_explained() -> None:
+    assert named("evidence", "Fields") == list(Evidence.model_fields)
+    assert named("evidence", "Fields of a verdict") == list(Verdict.model_fields)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (DOCS / page).read_text(encoding="utf-8"))
+    assert [link for link in links if not (DOCS / link).exists()] == []
+
+
+def test_every_topic_that_a_hint_points_to_is_a_page() -> None:
+    code = "".join(path.read_text() for path in DOCS.parent.glob("pipelines/**/*.py"))
+    topics = re.findall(r"sluice docs ([a-z][a-z-]+)|topic=\"([a-z-]+)\"", code)
+    asked = {first or second for first, second in topics}
+    assert [topic for topic in sorted(asked) if not (DOCS / f"{topic}.md").exists()] == []
