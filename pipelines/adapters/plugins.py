@@ -211,7 +211,8 @@ def _faults(name: str, leaves: tuple[Leaf, ...]) -> list[Problem]:
 def _files(tree: Tree, leaves: tuple[Leaf, ...]) -> tuple[SourceFile, ...]:
     # What is too much is refused already; enough is read to say what else is wrong.
     room, sound = MOST_BYTES_IN_ALL, list[str]()
-    for leaf in sorted(leaves, key=lambda leaf: not leaf.path.endswith(f"/{MANIFEST}"))[:MOST_FILES]:
+    manifest_first = sorted(leaves, key=lambda leaf: not leaf.path.endswith(f"/{MANIFEST}"))
+    for leaf in manifest_first[:MOST_FILES]:
         room -= leaf.size
         if not leaf.fault and room >= 0:
             sound.append(leaf.path)

@@ -47,11 +47,13 @@ class Case:
 
 @pytest.fixture(scope="module")
 def start_up(plugin: Plugin) -> int:
+    """What the strategy declares."""
     return int(plugin.strategy().startup_candle_count)
 
 
 @pytest.fixture(scope="module")
 def plugin(request: pytest.FixtureRequest) -> Plugin:
+    """The plugin that the child was asked about."""
     return plugin_of(request)
 
 

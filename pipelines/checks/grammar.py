@@ -17,11 +17,13 @@ from pipelines.checks.permitted import (
 )
 from pipelines.checks.scopes import Bindings, local_names
 from pipelines.checks.shapes import (
+    BY_NAME,
     SEE,
     annotations,
     defaults,
     instead,
     is_own_class,
+    is_plain,
     is_plain_format,
     is_plain_getattr,
     is_special,
@@ -50,6 +52,7 @@ class Reader(ast.NodeVisitor):
         self.found: list[Objection] = []
         self.locals: list[frozenset[str]] = []
         self.cleared: set[int] = set()
+        self.called: set[int] = set()
 
     def object(self, node: ast.AST, text: str, hint: str = SEE) -> None:
         self.found.append(Objection(getattr(node, "lineno", 0), text, hint))
@@ -67,8 +70,9 @@ class Reader(ast.NodeVisitor):
             hint = "freqtrade loads a strategy without a package: import by name"
             self.object(node, f"imports relatively from {'.' * node.level}{module}", hint)
             return
-        refused = [a.name for a in node.names if a.name != "*" and not self._may_take(module, a.name)]
-        if any(alias.name == "*" for alias in node.names):
+        names = [alias.name for alias in node.names]
+        refused = [name for name in names if name != "*" and not self._may_take(module, name)]
+        if "*" in names:
             self.object(node, f"imports everything from {module}", "name what is used")
         if refused:
             known = module in self.modules
@@ -145,11 +149,11 @@ class Reader(ast.NodeVisitor):
         name = node.attr
         if name == "config":
             self.object(node, "hands on the whole configuration", "read one key of it by name")
-        elif name.startswith("__") and name.endswith("__"):
+        elif is_special(name):
             self.object(node, f"uses self.{name}", "special names lead out of the strategy")
         elif name.startswith("_") and name not in self.bound.own:
             self.object(node, f"uses self.{name}", "it belongs to freqtrade's insides")
-        elif name not in self.bound.own and is_refused_attribute(name):
+        elif is_refused_attribute(name):
             self.object(node, f"uses .{name}", instead(name))
 
     def _attribute_of_value(self, node: ast.Attribute) -> None:
@@ -158,6 +162,8 @@ class Reader(ast.NodeVisitor):
             self.object(node, f"uses .{name}", "names with a leading underscore are not for others")
         elif name == "format":
             self.object(node, "formats a text that is not written out", "use an f-string")
+        elif name in BY_NAME and id(node) not in self.called:
+            self.object(node, f"takes .{name} without calling it", "call it there")
         elif is_refused_attribute(name):
             self.object(node, f"uses .{name}", instead(name))
         elif isinstance(node.ctx, ast.Store | ast.Del) and root in self.bound.values:
@@ -183,33 +189,14 @@ class Reader(ast.NodeVisitor):
             self.object(node, "makes a class with type()", "write 'class'")
 
     def _call_of_attribute(self, node: ast.Call, func: ast.Attribute) -> None:
-        if func.attr == "get" and node.args and key_of(node.args[0]) in CONFIG_KEYS:
-            self._clear_config(func.value)
-        if func.attr in ("agg", "aggregate", "apply", "transform"):
-            given = [k.value for k in node.keywords if k.arg in ("func", "arg")]
-            if any(not self._is_plain(each, 3) for each in [*node.args[:1], *given]):
+        if func.attr == "get" and node.args:
+            self._read_config(func.value, key_of(node.args[0]))
+        if func.attr in BY_NAME:
+            self.called.add(id(func))
+            given = [k.value for k in node.keywords if k.arg in ("func", "arg", None)]
+            if any(not is_plain(each, self.bound) for each in [*node.args[:1], *given]):
                 text = f"gives .{func.attr} a function that is not written out"
                 self.object(node, text, "write the function or its name there")
-
-    def _is_plain(self, node: ast.expr, depth: int) -> bool:
-        """pandas runs the method that a text names, so the text has to be seen."""
-        if isinstance(node, ast.Constant):
-            name = str(node.value)
-            return not (name.startswith("_") or is_refused_attribute(name))
-        if isinstance(node, ast.List | ast.Tuple | ast.Dict):
-            parts = node.values if isinstance(node, ast.Dict) else node.elts
-            return all(self._is_plain(each, depth) for each in parts)
-        if isinstance(node, ast.Name):
-            values = self.bound.assigned.get(node.id, ())
-            known = node.id in self.bound.defined | self.bound.values | BUILTINS
-            return (known or bool(values and depth)) and all(
-                self._is_plain(each, depth - 1) for each in values
-            )
-        if isinstance(node, ast.Call):
-            called = node.func
-            inside = isinstance(called, ast.Attribute) and self._module(called.value) is not None
-            return inside or isinstance(called, ast.Name)
-        return isinstance(node, ast.Lambda | ast.Attribute)
 
     def _clear_harmless(self, func: ast.expr) -> None:
         """`super().__init__(…)` and `"{}".format(…)` are ordinary."""
@@ -221,9 +208,15 @@ class Reader(ast.NodeVisitor):
     # The configuration, of which the rest holds keys and secrets
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        if isinstance(node.ctx, ast.Load) and key_of(node.slice) in CONFIG_KEYS:
-            self._clear_config(node.value)
+        if isinstance(node.ctx, ast.Load):
+            self._read_config(node.value, key_of(node.slice))
         self.generic_visit(node)
+
+    def _read_config(self, node: ast.expr, key: str) -> None:
+        if key in CONFIG_KEYS:
+            self._clear_config(node)
+        elif isinstance(node, ast.Name) and node.id == "config":
+            self.object(node, f"reads {key or 'a computed key'} of the configuration", SEE)
 
     def visit_Compare(self, node: ast.Compare) -> None:
         for operator, right in zip(node.ops, node.comparators, strict=True):

@@ -165,6 +165,8 @@ TEST_MODULES: Mapping[str, frozenset[str]] = MappingProxyType(
         "numpy.testing": _words("assert_allclose assert_array_equal"),
         "pandas.testing": _words("assert_frame_equal assert_index_equal assert_series_equal"),
         "pytest": _words("approx fixture mark param raises skip warns"),
+        "types": _words("SimpleNamespace"),
+        "unittest.mock": _words("MagicMock Mock"),
     }
 )
 """What a plugin's tests may import besides."""

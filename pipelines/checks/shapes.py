@@ -3,20 +3,27 @@
 import ast
 import re
 
-from pipelines.checks.permitted import DUNDER_METHODS, is_refused_attribute
+from pipelines.checks.permitted import BUILTINS, DUNDER_METHODS, is_refused_attribute
+from pipelines.checks.scopes import Bindings
 
 SEE = "see 'sluice docs policy'"
 
+BY_NAME = ("agg", "aggregate", "apply", "transform")
+"""Methods of pandas that take the name of another one, and run it."""
+
 
 def key_of(node: ast.expr) -> str:
+    """The text of a constant, empty for everything else."""
     return str(node.value) if isinstance(node, ast.Constant) else ""
 
 
 def is_special(name: str) -> bool:
+    """True for `__init__` and its like."""
     return name.startswith("__") and name.endswith("__")
 
 
 def is_own_class(node: ast.expr) -> bool:
+    """`self.__class__`."""
     return (
         isinstance(node, ast.Attribute)
         and node.attr == "__class__"
@@ -26,6 +33,7 @@ def is_own_class(node: ast.expr) -> bool:
 
 
 def root_of(node: ast.expr) -> str:
+    """The name that a chain of attributes begins with, empty where it begins otherwise."""
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
@@ -45,10 +53,12 @@ def is_plain_getattr(node: ast.Call) -> bool:
 
 
 def defaults(arguments: ast.arguments) -> list[ast.expr]:
+    """What arguments are by default: evaluated outside the function."""
     return [*arguments.defaults, *(each for each in arguments.kw_defaults if each)]
 
 
 def annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    """The annotations of a function: evaluated outside it."""
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     every += [each for each in (node.args.vararg, node.args.kwarg) if each]
     found = [each.annotation for each in every if each.annotation]
@@ -67,6 +77,7 @@ _INSTEAD = {
 
 
 def instead(name: str) -> str:
+    """What to write instead of a name that is not permitted."""
     if name.startswith(("to_", "read_")) or name in ("save", "load", "tofile", "fromfile", "dump"):
         return _INSTEAD["open"]
     return _INSTEAD.get(name) or SEE
@@ -90,3 +101,24 @@ def is_super_call(func: ast.Attribute) -> bool:
         and not above.args
         and func.attr in DUNDER_METHODS
     )
+
+
+def is_plain(node: ast.expr, bound: Bindings, depth: int = 3) -> bool:
+    """A function, or the name of a harmless method, that stands there for everyone to see."""
+    if isinstance(node, ast.Constant):
+        name = str(node.value)
+        return not (name.startswith("_") or is_refused_attribute(name))
+    if isinstance(node, ast.List | ast.Tuple | ast.Dict):
+        parts = node.values if isinstance(node, ast.Dict) else node.elts
+        return all(is_plain(each, bound, depth) for each in parts)
+    if isinstance(node, ast.Name):
+        values = bound.assigned.get(node.id, ())
+        known = node.id in bound.defined | bound.values | BUILTINS
+        return (known or bool(values and depth)) and all(
+            is_plain(each, bound, depth - 1) for each in values
+        )
+    if isinstance(node, ast.Attribute):
+        return node.attr in bound.defined or root_of(node) in bound.modules
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) or root_of(node.func) in bound.modules
+    return isinstance(node, ast.Lambda)

@@ -38,6 +38,8 @@ class Shelf(Protocol):
 
 
 class Clock(Protocol):
+    """What time it is, as far as evidence is concerned."""
+
     def now(self) -> datetime: ...
 
 

@@ -23,7 +23,7 @@ class LintMessage:
     text: str
 
 
-class NotPython(ValueError):  # noqa: N818 - it says what the text is
+class NotPython(ValueError):
     """The text is no Python source. `line` from 1, 0 where there is none."""
 
     def __init__(self, message: str, line: int) -> None:

@@ -77,7 +77,7 @@ def judge(
     for name, bound in thresholds.named():
         side, figure = name.split("_", 1)
         value = figures.get(figure)
-        if value is not None and (value >= bound if side == "min" else value <= bound):
+        if value is not None and _keeps(side, value, bound):
             continue
         word = "at least" if side == "min" else "at most"
         missed.append(
@@ -89,6 +89,11 @@ def judge(
             )
         )
     return tuple(missed)
+
+
+def _keeps(side: str, value: Decimal, bound: Decimal) -> bool:
+    # What is no number was not measured; Decimal would refuse to compare it.
+    return not value.is_nan() and (value >= bound if side == "min" else value <= bound)
 
 
 def looser(

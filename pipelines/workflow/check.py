@@ -48,6 +48,7 @@ def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = Fa
     :raises BadInput: when what was asked for, or the project itself, is wrong. What is wrong with
         one strategy is a verdict about it, never an error here.
     """
+    _refuse_unknown_checks(asked)
     names = _names(place, asked)
     if not names:
         return Report(())
@@ -55,6 +56,13 @@ def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = Fa
     bench = _workbench(place, asked, progress)
     reports = tuple(_examine(place, asked, name, environment, bench) for name in names)
     return Report(tuple(_drawn(place, told, bench) for told in reports) if pictures else reports)
+
+
+def _refuse_unknown_checks(asked: Asked) -> None:
+    known = [check.NAME for check in CHECKS]
+    for name in asked.only:
+        if name not in known:
+            raise BadInput(f"--only: there is no check {name!r}", f"there are {', '.join(known)}")
 
 
 def _names(place: Place, asked: Asked) -> tuple[str, ...]:
@@ -90,7 +98,9 @@ def _examine(
     try:
         strategy = plugins.read(place.root, name)
         incumbent = (
-            plugins.incumbent(place.root, name, asked.changed_since) if asked.changed_since else None
+            plugins.incumbent(place.root, name, asked.changed_since)
+            if asked.changed_since
+            else None
         )
     except BadInput as error:
         rest = tuple(_skipped(check, "manifest") for check in CHECKS[1:])
@@ -135,9 +145,7 @@ def _unanswered(subject: Subject, bench: Workbench, *, complete: bool) -> Eviden
     )
 
 
-def _verdicts(
-    wanted: tuple[Check, ...], subject: Subject, bench: Workbench
-) -> tuple[Verdict, ...]:
+def _verdicts(wanted: tuple[Check, ...], subject: Subject, bench: Workbench) -> tuple[Verdict, ...]:
     verdicts: list[Verdict] = []
     for check in wanted:
         final = next((v.check for v in verdicts if v.final), None)

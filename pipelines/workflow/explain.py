@@ -13,6 +13,4 @@ def explain(path: Path) -> Report:
     :raises BadInput: when there is no such file or it is no evidence.
     """
     evidence = documents.load_json(path, Evidence)
-    return Report(
-        (StrategyReport(evidence.strategy, "", evidence.verdicts, evidence, path),)
-    )
+    return Report((StrategyReport(evidence.strategy, "", evidence.verdicts, evidence, path),))

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from pipelines.adapters import git
-from pipelines.workflow.planting import PAIRS as PAIRS
-from pipelines.workflow.planting import from_template, plant, refuse_taken
+from pipelines.workflow.planting import PAIRS, from_template, plant, refuse_taken
+
+__all__ = ["PAIRS", "class_for", "new"]
 
 
 def new(root: Path, name: str, owner: str = "", pairs: tuple[str, ...] = PAIRS) -> tuple[Path, ...]:

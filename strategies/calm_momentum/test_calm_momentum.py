@@ -9,7 +9,8 @@ WARM = 1250
 @pytest.fixture
 def noise(candles):
     """Ordinary days that lead nowhere: one hour up, one hour down."""
-    return candles.join(*[candles.rebound(2, 1) for _ in range(WARM // 2)])
+    some = candles.join(*[candles.rebound(2, 1)] * 25)
+    return candles.join(*[some] * (WARM // 50))
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_buys_a_calm_rise(signals, calm_rise):
 
 
 def test_never_buys_a_loud_rise(signals, candles, noise):
-    loud = [part for _ in range(60) for part in (candles.rising(1, 5), candles.falling(1, 4))]
+    loud = [candles.rising(1, 5), candles.falling(1, 4)] * 60
     signals(candles.join(noise, *loud)).assert_never_enters()
 
 
@@ -53,7 +54,7 @@ def test_sells_when_the_week_turns_negative(signals, candles, calm_rise):
 
 
 def test_sells_when_it_gets_loud(signals, candles, calm_rise):
-    loud = [part for _ in range(30) for part in (candles.rising(1, 5), candles.falling(1, 4))]
+    loud = [candles.rising(1, 5), candles.falling(1, 4)] * 30
     heard = signals(candles.join(calm_rise, *loud))
     heard.assert_exits(after=len(calm_rise), tag="too_loud")
 

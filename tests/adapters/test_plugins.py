@@ -221,7 +221,9 @@ def test_missing_shared_code_is_named_with_its_line_and_the_nearest_name(root: P
     assert error.hint == "did you mean 'shared.regime_v1'?"
 
 
-@pytest.mark.parametrize("line", ["import shared", "from shared.regime import x", "import shared.a.b"])
+@pytest.mark.parametrize(
+    "line", ["import shared", "from shared.regime import x", "import shared.a.b"]
+)
 def test_shared_code_without_a_number_is_refused(root: Path, line: str) -> None:
     write(root, "trend/strategy.py", f"{line}\n")
     assert "which is no versioned module" in refused(root).message

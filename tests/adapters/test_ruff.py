@@ -61,7 +61,7 @@ def test_cannot_tell_without_ruff(tmp_path: Path) -> None:
         ("echo oh no >&2; exit 2", "ruff broke: oh no"),
         ("exit 70", "ruff broke: exit code 70"),
         ("echo no json", "answered what is no list"),
-        ('echo \'[{"code": 1}]\'', "answered what is no list"),
+        ("echo '[{\"code\": 1}]'", "answered what is no list"),
         ("kill -9 $$", "ruff broke: exit code -9"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_walk_is_the_same_for_the_same_seed_and_no_other() -> None:
 
 def test_joined_frames_go_on_in_price_and_time() -> None:
     frame = BUILDER.join(BUILDER.rising(5, 10), BUILDER.gap(2), BUILDER.falling(5, 10))
-    steps = frame["date"].diff().dropna() / pd.Timedelta("1h")
+    steps = frame["date"].diff().dropna().dt.total_seconds() / 3600
     assert list(steps) == [1, 1, 1, 1, 1, 3, 1, 1, 1, 1, 1]
     assert np.allclose(frame["open"].iloc[1:], frame["close"].iloc[:-1])
     assert frame["close"].iloc[-1] == pytest.approx(99)
@@ -170,7 +170,11 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -287,3 +291,10 @@ def test_the_page_lists_every_kind_of_candles() -> None:
     methods = {name for name in vars(CandleBuilder) if not name.startswith("_")} - {"timeframe"}
     named = set(re.findall(r"`(\w+)\(", PAGE.partition("| `candles.`")[2].partition("\n\n")[0]))
     assert named == methods
+
+
+@pytest.mark.freqtrade
+def test_the_shipped_strategies_pass_their_own_tests_when_pytest_is_called_directly() -> None:
+    ended = pytest_run(ROOT, "strategies")
+    assert ended.returncode == 0, ended.stdout
+    assert re.search(r"^\d+ passed in", ended.stdout, re.MULTILINE)

@@ -34,7 +34,7 @@ ENVIRONMENT = """{
 """
 
 # A wave of two days, so that buying low and selling high within it earns, whatever the trend.
-WAVE = '''
+WAVE = """
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
@@ -59,7 +59,7 @@ class Plugin(IStrategy):
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         dataframe.loc[{leave}, "exit_long"] = 1
         return dataframe
-'''
+"""
 LOW = 'dataframe["close"] < 0.97 * dataframe["mean"]'
 HIGH = 'dataframe["close"] > 1.03 * dataframe["mean"]'
 NEVER = 'dataframe["close"] < 0'
@@ -91,7 +91,9 @@ def prices(pair: str, *, noisy_end: bool = False) -> Candles:
     hours = np.arange(DAYS * 24)
     seed = np.random.default_rng(PAIRS.index(pair))
     shift = 0.7 * PAIRS.index(pair)
-    wave = 100 * (1 + 0.08 * np.sin(2 * np.pi * hours / 48 + shift)) + seed.normal(0, 0.3, len(hours))
+    wave = 100 * (1 + 0.08 * np.sin(2 * np.pi * hours / 48 + shift)) + seed.normal(
+        0, 0.3, len(hours)
+    )
     close = np.round(wave + hours * 0.002, 2)
     opening = np.concatenate(([close[0]], close[:-1]))
     high, low = np.maximum(opening, close) + 0.1, np.minimum(opening, close) - 0.1
@@ -180,7 +182,9 @@ def bench(tmp_path: Path) -> Workbench:
 
 @pytest.fixture
 def run(bench: Workbench) -> Run:
-    def backtested(text: str, incumbent: str | None = None, shelf: SmallShelf | None = None) -> Verdict:
+    def backtested(
+        text: str, incumbent: str | None = None, shelf: SmallShelf | None = None
+    ) -> Verdict:
         used = bench if shelf is None else replace(bench, shelf=shelf)
         old = None if incumbent is None else plugin(incumbent)
         environment = Environment.model_validate_json(ENVIRONMENT)
@@ -302,7 +306,11 @@ def test_a_child_that_does_not_end_is_ended_and_fails(
 @pytest.mark.parametrize(
     ("ended", "status", "about"),
     [
-        (Ended("", 0, None, "Configuration error: x"), Status.ERRORED, "exit code 0: Configuration"),
+        (
+            Ended("", 0, None, "Configuration error: x"),
+            Status.ERRORED,
+            "exit code 0: Configuration",
+        ),
         (Ended("", 0, b"{}", ""), Status.ERRORED, "the first at"),
         (Ended("", 0, b'{"windows": {}}', ""), Status.FAILED, "missing from the answer"),
         (Ended("", 0, b"\xff", ""), Status.ERRORED, ""),

@@ -79,7 +79,9 @@ def environment(root: Path) -> Environment:
 
 def plugin(source: str = SOURCE, **changed: Any) -> Strategy:
     values = {**VALUES, **changed}
-    held = Manifest.model_validate_json(json.dumps({k: v for k, v in values.items() if v is not None}))
+    held = Manifest.model_validate_json(
+        json.dumps({k: v for k, v in values.items() if v is not None})
+    )
     files = {
         "README.md": "text",
         "strategy.py": source,
@@ -87,7 +89,9 @@ def plugin(source: str = SOURCE, **changed: Any) -> Strategy:
         "test_trend.py": "def test_a(): ...",
     }
     return Strategy(
-        "trend", held, tuple(SourceFile(f"trend/{name}", text.encode()) for name, text in files.items())
+        "trend",
+        held,
+        tuple(SourceFile(f"trend/{name}", text.encode()) for name, text in files.items()),
     )
 
 
@@ -218,11 +222,15 @@ SOURCES: dict[str, tuple[str, str, str]] = {
     'timeframe = "1h"': ('timeframe = "4h"', "py:6: timeframe", "4h"),
     'timeframe = "1h" ': ("timeframe = str(1)", "py:6: timeframe", "something computed"),
     "can_short = False": ("can_short = True", "py:7: can_short", "True"),
-    "populate_indicators_1d": ("populate_buy_trend", "py:10: populate_buy_trend", "populate_buy_trend"),
+    "populate_indicators_1d": (
+        "populate_buy_trend",
+        "py:10: populate_buy_trend",
+        "populate_buy_trend",
+    ),
     '"1d"': ('"4h"', "py:9: reads the timeframe 4h", "4h"),
     '("1d")': ('("1d", "DOGE/{stake}")', "py:9: reads the pair DOGE/USDT", "DOGE/USDT"),
     "return dataframe": ("return self.freqai.start(dataframe)", "py:11: freqai", "FreqAI"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("old", SOURCES)
@@ -328,9 +336,7 @@ def test_asks_for_tests_and_a_readme(environment: Environment) -> None:
 def test_a_change_needs_a_greater_version(environment: Environment, version: str) -> None:
     finding = only(judged(environment, plugin(SOURCE + "\n", version=version), plugin()))
     assert (finding.expected, finding.actual) == ("greater than 1.2.0", version)
-    assert finding.hint == (
-        "the content changed: 1.2.1 for a repair, 1.3.0 for new behaviour"
-    )
+    assert finding.hint == ("the content changed: 1.2.1 for a repair, 1.3.0 for new behaviour")
 
 
 @pytest.mark.parametrize("version", ["1.2.1", "1.10.0", "2.0.0"])
@@ -371,15 +377,19 @@ def test_without_candles_it_cannot_tell(environment: Environment, error: Excepti
 def test_an_unreadable_plugin_fails_with_one_finding_for_each_problem() -> None:
     where = "strategies/trend/strategy.yaml"
     verdict = manifest.unreadable(
-        Problems((
-            Problem(where, 'should be a list, got "BTC/USDT"', key="pairs", line=3, hint="see"),
-            Problem(where, "is not a known key", key="freqai", line=4, hint="spelling"),
-            Problem(where, "there is no such file"),
-        ))
-    )  # fmt: skip
+        Problems(
+            (
+                Problem(where, 'should be a list, got "BTC/USDT"', key="pairs", line=3, hint="see"),
+                Problem(where, "is not a known key", key="freqai", line=4, hint="spelling"),
+                Problem(where, "there is no such file"),
+            )
+        )
+    )
     assert (verdict.status, verdict.final) == (Status.FAILED, True)
     pairs, freqai, file = verdict.findings
-    assert pairs == Finding(what=f"{where}:3: pairs", expected="a list", actual='"BTC/USDT"', hint="see")
+    assert pairs == Finding(
+        what=f"{where}:3: pairs", expected="a list", actual='"BTC/USDT"', hint="see"
+    )
     assert freqai.what == f"{where}:4: freqai: is not a known key"
     assert "not supported" in freqai.hint
     assert file.what == f"{where}: there is no such file"

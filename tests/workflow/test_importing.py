@@ -1,7 +1,6 @@
 """`sluice import`: existing strategies become plugins, and what was guessed is said."""
 
 import json
-import os
 from pathlib import Path
 from textwrap import dedent
 
@@ -99,7 +98,9 @@ def test_takes_the_pairs_of_a_configuration_beside_it(project: Path, source: Pat
     assert "pairs: those of config.json" in imported.guesses
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"exchange": 1}', '{"exchange": {"pair_whitelist": ["x"]}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"exchange": 1}', '{"exchange": {"pair_whitelist": ["x"]}}']
+)
 def test_a_configuration_that_names_no_pairs_is_no_help(
     project: Path, source: Path, text: str
 ) -> None:
@@ -147,7 +148,11 @@ def test_leaves_out_parameters_of_another_strategy(project: Path, source: Path, 
 
 def test_imports_a_folder_and_every_class_in_it(project: Path, source: Path) -> None:
     write(source, "Rider.py", SOURCE)
-    write(source, "deep/Two.py", SOURCE.replace("TrendRider", "First") + SOURCE.replace("TrendRider", "Second"))
+    write(
+        source,
+        "deep/Two.py",
+        SOURCE.replace("TrendRider", "First") + SOURCE.replace("TrendRider", "Second"),
+    )
     write(source, "notes.py", "X = 1")
     write(source, "__pycache__/old.py", SOURCE)
     write(source, "test_rider.py", SOURCE)
@@ -248,13 +253,13 @@ def test_never_overwrites_a_plugin(project: Path, source: Path) -> None:
     (folder / "mine").write_text("mine")
     (passed,) = import_(project, write(source, "Rider.py", SOURCE)).passed_over
     assert passed.reason == "strategies/trend_rider: exists already"
-    assert os.listdir(folder) == ["mine"]
+    assert [path.name for path in folder.iterdir()] == ["mine"]
 
 
 def test_only_says_what_it_would_do_when_it_is_not_to_write(project: Path, source: Path) -> None:
     report = import_(project, write(source, "Rider.py", SOURCE), write=False)
     assert one(report).name == "trend_rider"
-    assert os.listdir(project / "strategies") == []
+    assert list((project / "strategies").iterdir()) == []
 
 
 def test_refuses_what_is_not_there_or_holds_nothing(project: Path, source: Path) -> None:

@@ -1,6 +1,5 @@
 """`sluice new`: a plugin that is in order as it stands, or nothing at all."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from pipelines.workflow.new import class_for, new
 
 
 def names(root: Path) -> list[str]:
-    return sorted(os.listdir(root / "strategies"))
+    return sorted(path.name for path in (root / "strategies").iterdir())
 
 
 def test_writes_a_plugin_that_can_be_read(project: Path) -> None:
@@ -93,7 +92,7 @@ def test_refuses_what_is_there_already_whatever_its_case(project: Path, name: st
     (folder / "mine").write_text("mine")
     with pytest.raises(BadInput, match="strategies/taken: exists already"):
         new(project, name)
-    assert os.listdir(folder) == ["mine"]
+    assert [path.name for path in folder.iterdir()] == ["mine"]
 
 
 def test_refuses_even_an_empty_folder_and_a_dangling_link(project: Path) -> None:

@@ -128,9 +128,7 @@ def _order(
         what = f"{log.window}: {trade.pair} opened {moment(trade.opened):%Y-%m-%d %H:%M}"
         times = [fill.at for fill in trade.fills]
         if trade.opened > trade.closed or min(times) < trade.opened or max(times) > trade.closed:
-            yield Finding(
-                what=what, expected="fills between opening and closing", actual="others"
-            )
+            yield Finding(what=what, expected="fills between opening and closing", actual="others")
         if trade.opened < until.get(trade.pair, 0):
             yield Finding(what=what, expected="one position a pair", actual="two at once")
         until[trade.pair] = trade.closed

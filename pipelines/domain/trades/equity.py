@@ -58,9 +58,7 @@ def of_trades(
     return Curve(_closing(opening, candles), equity, cash, _share(gross, equity))
 
 
-def of_holding(
-    candles: Mapping[str, Candles], window: Window, balance: float, fee: float
-) -> Curve:
+def of_holding(candles: Mapping[str, Candles], window: Window, balance: float, fee: float) -> Curve:
     """The account that buys every pair for an equal share and holds it to the window's end.
 
     A pair is bought at the opening of its first candle in the window; until then its share stays

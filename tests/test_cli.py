@@ -1,0 +1,466 @@
+"""The command line as a person or a workflow uses it: real processes, real files."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.domain.evidence import Evidence
+
+Sluice = Callable[..., subprocess.CompletedProcess[str]]
+
+PLUGIN = {
+    "strategy.yaml": """\
+class: Plain
+version: 1.0.0
+owner: us
+summary: buys when the close rises above its mean
+pairs: [BTC/USDT, ETH/USDT]
+timeframe: 1h
+handover: drain
+""",
+    "strategy.py": '''\
+"""Buys above the mean."""
+
+from typing import ClassVar
+
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+
+class Plain(IStrategy):
+    """Buys when the close is above its mean, sells below."""
+
+    INTERFACE_VERSION = 3
+    timeframe = "1h"
+    stoploss = -0.1
+    minimal_roi: ClassVar[dict[str, float]] = {"0": 0.5}
+    startup_candle_count = 100
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Mean of a hundred hours."""
+        dataframe["mean"] = dataframe["close"].rolling(100).mean()
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Above the mean."""
+        dataframe.loc[dataframe["close"] > dataframe["mean"], ["enter_long", "enter_tag"]] = (
+            1,
+            "above",
+        )
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        """Below the mean."""
+        dataframe.loc[dataframe["close"] < dataframe["mean"], "exit_long"] = 1
+        return dataframe
+''',
+    "test_plain.py": '''\
+"""What it does."""
+
+
+def test_never_enters_while_prices_fall(candles, signals) -> None:
+    signals(candles.falling(300, 20)).assert_never_enters()
+''',
+    "README.md": "# Plain\n",
+}
+
+
+def _plant(project: Path, name: str = "plain", **changed: str) -> Path:
+    folder = project / "strategies" / name
+    folder.mkdir()
+    for file, text in PLUGIN.items():
+        (folder / file).write_text(changed.get(file.replace(".", "_"), text))
+    return folder
+
+
+@pytest.fixture
+def sluice(project: Path, tmp_path: Path) -> Sluice:
+    """Run the real command in the throw-away project, with a state folder of its own."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            _command(*arguments),
+            cwd=project,
+            env={**os.environ, "SLUICE_HOME": str(tmp_path / "home"), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pipelines.cli", *arguments]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], ["check"], ["new"], ["import"], ["explain"], ["demo"], ["test"], ["docs"], ["data"],
+     ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_teaches(sluice: Sluice, command: list[str]) -> None:
+    ended = sluice(*command, "--help")
+    assert ended.returncode == 0
+    assert "Usage: sluice" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["chekc"], "error: no such command 'chekc'"),
+        (["check", "--jobs", "none"], "error: invalid value for '--jobs': 'none'"),
+        (["check", "--jobs", "0"], "error: invalid value for '--jobs'"),
+        (["check", "--only", "taste"], "error: --only: there is no check 'taste'"),
+        (["check", "nothing_here"], "error: strategies/nothing_here"),
+        (["check", "not-a-name"], "error: strategies/not-a-name"),
+        (["check", "--candles", "nowhere"], "error: nowhere"),
+        (["check", "--changed-since", "v0"], "error: "),
+        (["explain", "nowhere.json"], "error: nowhere.json: cannot be read"),
+        (["docs", "tresholds"], "error: "),
+        (["data", "pin", "mine"], "error: there are no candles to pin"),
+        (["data", "pin", "mine", "--candles", ".", "--window", "bear"], "error: --window:"),
+        (["data", "fetch", "abc"], "error: there is no place to fetch from"),
+    ],
+)
+def test_bad_input_is_told_with_a_hint(
+    sluice: Sluice, project: Path, arguments: list[str], message: str
+) -> None:
+    _plant(project)
+    ended = sluice(*arguments)
+    assert ended.returncode == 2, ended.stderr
+    assert message in ended.stderr
+    assert "hint: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_outside_a_project_it_says_where_to_go(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        _command("check"), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "no project here" in ended.stderr
+    assert "--root" in ended.stderr
+
+
+@pytest.mark.parametrize("file", ["test.yaml", "data.lock"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name: [", "is no YAML"),
+        (b"name: \xff\xfe", "is not UTF-8"),
+        (b"a: 1\na: 2\n", "stands twice"),
+        (b"", "holds none"),
+        (b"colour: red\n", "is not a known key"),
+    ],
+)
+def test_a_broken_project_file_is_told_with_its_place(
+    sluice: Sluice, project: Path, file: str, content: bytes, said: str
+) -> None:
+    _plant(project)
+    (project / "environments" / file).write_bytes(content)
+    ended = sluice("check")
+    assert ended.returncode == 2
+    assert f"error: environments/{file}" in ended.stderr
+    assert said in ended.stderr
+
+
+def test_a_missing_project_file_is_told(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    (project / "environments" / "test.yaml").unlink()
+    ended = sluice("check")
+    assert (ended.returncode, "environments/test.yaml" in ended.stderr) == (2, True)
+
+
+def test_one_broken_strategy_does_not_hide_the_others(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    _plant(project, "broken", strategy_yaml="class: Other\nversion: 1\n")
+    ended = sluice("check", "--only", "manifest", "--json")
+    told = {one["name"]: one for one in json.loads(ended.stdout)["strategies"]}
+    assert ended.returncode == 1
+    assert told["broken"]["status"] == "FAILED"
+    assert told["broken"]["evidence"] is None
+    whats = [finding["what"] for finding in told["broken"]["verdicts"][0]["findings"]]
+    assert "strategies/broken/strategy.yaml:2: version" in whats
+    assert told["plain"]["verdicts"][0]["status"] == "PASSED"
+
+
+def test_json_is_one_line_and_alone_on_standard_output(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    ended = sluice("check", "--only", "manifest", "--only", "lint", "--json")
+    assert ended.stdout.count("\n") == 1
+    (told,) = json.loads(ended.stdout)["strategies"]
+    assert set(told) == {
+        "name", "status", "subject_digest", "data_digest", "evidence", "verdicts",
+    }  # fmt: skip
+    assert [verdict["check"] for verdict in told["verdicts"]] == ["manifest", "lint"]
+    assert Path(told["evidence"]).is_file()
+
+
+def test_output_that_is_piped_has_no_colours(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    ended = sluice("check", "--only", "manifest")
+    assert "\x1b" not in ended.stdout + ended.stderr
+
+
+def test_what_must_not_run_is_skipped_and_that_is_no_pass(sluice: Sluice, project: Path) -> None:
+    forbidden = PLUGIN["strategy.py"].replace("from typing", "import os\nfrom typing")
+    _plant(project, strategy_py=forbidden)
+    ended = sluice("check", "--json")
+    (told,) = json.loads(ended.stdout)["strategies"]
+    statuses = {verdict["check"]: verdict["status"] for verdict in told["verdicts"]}
+    assert ended.returncode == 1
+    assert statuses == {
+        "manifest": "PASSED", "lint": "FAILED", "unit": "SKIPPED", "backtest": "SKIPPED",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def repository(project: Path) -> Iterator[Callable[..., None]]:
+    """Git in the project; each call commits everything."""
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=us", "-c", "user.email=us@localhost"]
+        subprocess.run(["git", *identity, *arguments], cwd=project, check=True, capture_output=True)
+
+    def commit(message: str) -> None:
+        git("add", "-A")
+        git("commit", "-q", "-m", message)
+
+    git("init", "-q", "-b", "main")
+    yield commit
+
+
+def test_nothing_changed_is_nothing_to_check(
+    sluice: Sluice, project: Path, repository: Callable[..., None]
+) -> None:
+    _plant(project)
+    repository("first")
+    ended = sluice("check", "--changed-since", "HEAD", "--json")
+    assert ended.returncode == 0
+    assert ended.stdout == '{"strategies":[]}\n'
+    assert "nothing to check" in ended.stderr
+
+
+def test_only_what_changed_is_checked_and_its_version_has_to_rise(
+    sluice: Sluice, project: Path, repository: Callable[..., None]
+) -> None:
+    _plant(project, "other", strategy_yaml=PLUGIN["strategy.yaml"].replace("Plain", "Other"))
+    folder = _plant(project)
+    repository("first")
+    (folder / "README.md").write_text("# Plain, changed\n")
+    ended = sluice("check", "--changed-since", "HEAD", "--only", "manifest", "--json")
+    (told,) = json.loads(ended.stdout)["strategies"]
+    assert (told["name"], told["status"]) == ("plain", "FAILED")
+    assert "version" in told["verdicts"][0]["findings"][0]["what"]
+    manifest = folder / "strategy.yaml"
+    manifest.write_text(manifest.read_text().replace("1.0.0", "1.0.1"))
+    assert sluice("check", "--changed-since", "HEAD", "--only", "manifest").returncode == 0
+
+
+def test_unchanged_content_is_answered_from_evidence(sluice: Sluice, project: Path) -> None:
+    folder = _plant(project)
+    arguments = ("check", "--only", "manifest", "--only", "lint", "--json")
+    first = json.loads(sluice(*arguments).stdout)["strategies"][0]
+    written = Path(first["evidence"]).read_bytes()
+    again = json.loads(sluice(*arguments).stdout)["strategies"][0]
+    assert again == first
+    assert Path(first["evidence"]).read_bytes() == written
+    renewed = json.loads(sluice(*arguments, "--no-cache").stdout)["strategies"][0]
+    assert Path(renewed["evidence"]).read_bytes() != written
+    (folder / "README.md").write_text("# Another\n")
+    changed = json.loads(sluice(*arguments).stdout)["strategies"][0]
+    assert changed["subject_digest"] != first["subject_digest"]
+
+
+def test_changed_thresholds_are_judged_anew(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    arguments = ("check", "--only", "manifest", "--json")
+    first = json.loads(sluice(*arguments).stdout)["strategies"][0]["evidence"]
+    before = Evidence.model_validate_json(Path(first).read_bytes())
+    environment = project / "environments" / "test.yaml"
+    environment.write_text(environment.read_text().replace("min_trades: 100", "min_trades: 101"))
+    sluice(*arguments)
+    after = Evidence.model_validate_json(Path(first).read_bytes())
+    assert before.thresholds_digest != after.thresholds_digest
+
+
+def test_evidence_that_is_not_complete_says_so_and_is_retold(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    told = json.loads(sluice("check", "--only", "manifest", "--json").stdout)["strategies"][0]
+    assert told["evidence"].endswith(".partial.json")
+    evidence = Evidence.model_validate_json(Path(told["evidence"]).read_bytes())
+    assert evidence.limits == (
+        "not every check ran",
+        "strategy code ran in weak isolation",
+        "the candles are synthetic",
+    )
+    retold = sluice("explain", told["evidence"])
+    assert retold.returncode == 0
+    assert "admits nothing beyond the demo" in " ".join(retold.stdout.split())
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"strategy": 1}', "[]"])
+def test_what_is_no_evidence_is_not_retold(sluice: Sluice, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_text(content)
+    ended = sluice("explain", str(file))
+    assert (ended.returncode, str(file) in ended.stderr) == (2, True)
+
+
+@pytest.mark.needs("bubblewrap")
+def test_a_full_disk_is_told_and_leaves_no_half_evidence(project: Path, tmp_path: Path) -> None:
+    _plant(project)
+    full = tmp_path / "full"
+    full.mkdir()
+    ended = subprocess.run(
+        ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--size", "65536", "--tmpfs", str(full),
+         "sh", "-c", f'head -c 65536 /dev/zero > {full}/ballast; "$@"; code=$?;'
+         f' find {full} -type f ! -name ballast; exit $code', "sh",
+         *_command("--home", str(full), "check", "--only", "manifest")],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stderr
+    assert "No space left on device" in ended.stderr
+    assert "hint: free some space" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ".json" not in ended.stdout
+
+
+@pytest.mark.freqtrade
+def test_a_whole_check_leaves_evidence_and_a_page(
+    sluice: Sluice, project: Path, tmp_path: Path
+) -> None:
+    _plant(project)
+    out = tmp_path / "report"
+    ended = sluice("check", "--json", "--out", str(out))
+    (told,) = json.loads(ended.stdout)["strategies"]
+    by_check = {verdict["check"]: verdict for verdict in told["verdicts"]}
+    assert [verdict["status"] for verdict in told["verdicts"][:3]] == ["PASSED"] * 3, told
+    # Whether such a simple idea earns enough is the market's business; that it was judged is ours.
+    assert by_check["backtest"]["status"] in {"PASSED", "FAILED"}
+    assert int(by_check["backtest"]["measurements"]["whole.trades"]) > 100
+    page = (out / "index.html").read_text()
+    assert "SYNTHETIC" in page
+    assert json.loads((out / "report.json").read_text())["strategies"] == [told]
+    assert (out / "report.md").read_text()
+    first = Evidence.model_validate_json(Path(told["evidence"]).read_bytes())
+
+    sluice("check", "--no-cache")
+    again = Evidence.model_validate_json(Path(told["evidence"]).read_bytes())
+    assert _timeless(again) == _timeless(first)
+
+
+def _timeless(evidence: Evidence) -> Evidence:
+    verdicts = tuple(v.model_copy(update={"duration": 0.0}) for v in evidence.verdicts)
+    return evidence.model_copy(update={"verdicts": verdicts, "taken_at": None})
+
+
+@pytest.mark.freqtrade
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_it_leaves_no_process_and_no_half_evidence(
+    sluice: Sluice, project: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    _plant(project)
+    home = tmp_path / "home"
+    started = subprocess.Popen(
+        _command("--home", str(home), "check", "--only", "backtest"),
+        cwd=project, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    child = _child_of(home)
+    started.send_signal(how)
+    _, said = started.communicate(timeout=30)
+    assert _wait_until(lambda: not child.exists())
+    assert not list(home.glob("evidence/**/*.json"))
+    if how is not signal.SIGKILL:
+        assert started.returncode == 130
+        assert "interrupted" in said
+        assert list((home / "work").iterdir()) == []
+    # And it can be continued, whatever was left.
+    assert sluice("check", "--only", "manifest").returncode == 0
+
+
+def _child_of(home: Path) -> Path:
+    """The folder in /proc of a child that runs freqtrade below `home`."""
+
+    def running() -> list[Path]:
+        found = []
+        for process in Path("/proc").iterdir():
+            try:
+                inside = str((process / "cwd").readlink()).startswith(str(home / "work"))
+                loaded = "talib" in (process / "maps").read_text()
+            except OSError:
+                continue
+            if process.name.isdecimal() and inside and loaded:
+                found.append(process)
+        return found
+
+    assert _wait_until(lambda: bool(running()))
+    return running()[0]
+
+
+def _wait_until(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_new_makes_a_plugin_that_passes_manifest_and_lint(sluice: Sluice, project: Path) -> None:
+    assert sluice("new", "my_first").returncode == 0
+    ended = sluice("check", "my_first", "--only", "manifest", "--only", "lint")
+    assert ended.returncode == 0, ended.stdout
+    again = sluice("new", "my_first")
+    assert (again.returncode, "error: " in again.stderr) == (2, True)
+
+
+@pytest.mark.freqtrade
+def test_what_new_makes_passes_its_own_tests(sluice: Sluice) -> None:
+    sluice("new", "my_first")
+    ended = sluice("check", "my_first", "--only", "unit")
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_import_says_what_became_of_a_strategy(
+    sluice: Sluice, project: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "user_data" / "strategies"
+    source.mkdir(parents=True)
+    (source / "plain.py").write_text(PLUGIN["strategy.py"])
+    ended = sluice("import", str(source))
+    assert ended.returncode == 0, ended.stderr
+    assert "strategies/plain/" in ended.stdout
+    assert "guessed: " in ended.stdout
+    assert (project / "strategies" / "plain" / "strategy.yaml").is_file()
+
+
+@pytest.mark.needs("candles")
+def test_verifies_recorded_candles_and_notices_one_changed_byte(
+    sluice: Sluice, candles_folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "candles"
+    (copy / "binance").mkdir(parents=True)
+    for file in (candles_folder / "binance").glob("BTC_USDT-1?.feather"):
+        shutil.copyfile(file, copy / "binance" / file.name)
+    broken = copy / "binance" / "BTC_USDT-1d.feather"
+    broken.write_bytes(broken.read_bytes()[:-100])
+    ended = sluice("data", "verify", "--candles", str(copy), "--json")
+    assert ended.returncode == 1
+    rows = {
+        (row["pair"], row["timeframe"]): row["problems"]
+        for row in json.loads(ended.stdout)["series"]
+    }
+    assert rows["BTC/USDT", "1h"] == []
+    assert rows["BTC/USDT", "1d"] != []
