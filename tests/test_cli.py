@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -226,7 +226,7 @@ def test_what_must_not_run_is_skipped_and_that_is_no_pass(sluice: Sluice, projec
 
 
 @pytest.fixture
-def repository(project: Path) -> Iterator[Callable[..., None]]:
+def repository(project: Path) -> Callable[..., None]:
     """Git in the project; each call commits everything."""
 
     def git(*arguments: str) -> None:
@@ -238,7 +238,7 @@ def repository(project: Path) -> Iterator[Callable[..., None]]:
         git("commit", "-q", "-m", message)
 
     git("init", "-q", "-b", "main")
-    yield commit
+    return commit
 
 
 def test_nothing_changed_is_nothing_to_check(

@@ -4,6 +4,7 @@ freqtrade is imported once. The behaviours and the plugin's own tests then run i
 that a test that patches something, or ends its process, takes nothing else with it.
 """
 
+import gc
 import os
 import sys
 import time
@@ -60,6 +61,8 @@ def settle() -> None:
     sys.dont_write_bytecode = True
     # An empty configuration: nothing of the machine or of the plugin changes how tests run.
     Path("unit.ini").write_text("[pytest]\n")
+    # What is loaded now is shared by the forks as long as no collection of garbage touches it.
+    gc.freeze()
 
 
 def fork(name: str, work: Callable[[], SessionReply]) -> int:

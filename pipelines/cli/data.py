@@ -62,7 +62,7 @@ def pin(
 
     here = place.find(options.root, options.home)
     now, spans = datetime.now(UTC), workflow.windows(windows)
-    if name == workflow.EMBEDDED:
+    if name == "embedded":
         pinned = workflow.pin_embedded(here.root, now, spans)
     elif candles is None:
         raise BadInput("there are no candles to pin", "name their folder with --candles")
@@ -137,9 +137,8 @@ def download(
 
     if days and start:
         raise BadInput("--days and --start say two different things", "give one of them")
-    wanted = supply.Wanted(pairs=pairs, timeframes=timeframes)
-    span = supply.Span(days, _day(start), _day(end))
-    got = supply.download(into, wanted, span, datetime.now(UTC), exchange=exchange)
+    asked = supply.asked(pairs, timeframes, days, _day(start), _day(end))
+    got = supply.download(into, *asked, datetime.now(UTC), exchange=exchange)
     for path, rows in got.files:
         click.echo(f"{path}: {rows} candles")
     return ExitCode.DONE

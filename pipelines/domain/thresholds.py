@@ -134,7 +134,7 @@ def merged(admission: WindowThresholds, own: WindowThresholds | None) -> WindowT
 HINTS: dict[str, str] = {
     "trades": "loosen the entry condition, add pairs or use a shorter timeframe",
     "profit": "costs eat small moves: trade less often or hold longer",
-    "drawdown": "cut losers sooner, hold fewer pairs that fall together, or stay out of bear markets",
+    "drawdown": "cut losers sooner, hold fewer pairs that fall together, or leave bear markets out",
     "sharpe": "the equity curve swings too much for what it earns",
     "sortino": "losing days are too large: look at the stop and at pairs that fall together",
     "profit_factor": "gross profit is too close to gross loss: filter the worst entries",

@@ -21,6 +21,8 @@ UNKNOWN = "–"
 
 
 class Kind(Enum):
+    """How a figure is written: a count, a fraction as percent, a plain number."""
+
     COUNT = auto()
     RATIO = auto()
     NUMBER = auto()

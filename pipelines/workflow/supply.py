@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path, PurePath
 
 from pipelines.adapters import feather, lockfile, published
@@ -115,6 +115,17 @@ class Downloaded:
 def run_child(command: Sequence[str]) -> int:
     """Run a command, all that it prints on our standard error; its exit code."""
     return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=2, check=False).returncode
+
+
+def asked(
+    pairs: tuple[str, ...],
+    timeframes: tuple[str, ...],
+    days: int | None,
+    start: date | None,
+    end: date | None,
+) -> tuple[Wanted, Span]:
+    """What the command line asked to download."""
+    return Wanted(pairs, timeframes), Span(days, start, end)
 
 
 def download(

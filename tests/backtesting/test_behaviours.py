@@ -238,7 +238,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SessionReply]:
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

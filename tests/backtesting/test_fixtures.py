@@ -177,7 +177,7 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -5,6 +5,7 @@ no more may be invested than there was, and the final balance must follow from a
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def problems(
     """Everything in the log that cannot be true, at most a few of each kind."""
     found: list[Finding] = []
     for kind in _KINDS:
-        found += [f for _, f in zip(range(MOST_FINDINGS), kind(log, candles, window, portfolio))]
+        found += islice(kind(log, candles, window, portfolio), MOST_FINDINGS)
     return tuple(found)
 
 

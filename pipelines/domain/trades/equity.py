@@ -51,9 +51,9 @@ def of_trades(
                 held[first:] += signed
                 cash[first:] -= signed * fill.price + trade.fee * value
             cash[int(np.searchsorted(opening, trade.closed)) :] += trade.funding
-        value = np.where(np.abs(held) > 1e-12, held * _closes(series, opening), 0.0)
-        worth += value
-        gross += np.abs(value)
+        marked = np.where(np.abs(held) > 1e-12, held * _closes(series, opening), 0.0)
+        worth += marked
+        gross += np.abs(marked)
     equity = cash + worth
     return Curve(_closing(opening, candles), equity, cash, _share(gross, equity))
 
