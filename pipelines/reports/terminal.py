@@ -82,12 +82,12 @@ def render(report: Report, console: Console) -> None:
     for strategy in report.strategies:
         for part in _strategy(strategy, console):
             console.print(Encodable(part))
-    for strategy in report.strategies:
-        console.print(Encodable(_summary(strategy)))
         if strategy.path:
             path = plain(str(strategy.path), 4096)
-            console.print(Encodable(Text(f"  evidence {path}")), soft_wrap=True)
-    if not report.strategies:
+            console.print(Encodable(Text(f"evidence {path}\n")), soft_wrap=True)
+    if report.strategies:
+        console.print(Encodable(_summary(report.strategies)))
+    else:
         console.print(Text("nothing was checked", STYLES[Status.ERRORED]))
 
 
@@ -204,11 +204,26 @@ def _findings(verdict: Verdict) -> Padding:
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _summary(report: StrategyReport) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, max_width=40)
-    grid.add_column(overflow="fold")
-    name = Text(plain(report.name, 40), "bold", overflow="ellipsis")
-    grid.add_row(_status(report.status), name, Text(figures.summary(report)))
-    return grid
+def _summary(reports: tuple[StrategyReport, ...]) -> Table:
+    """One row a strategy, so that the last thing on the screen is the whole answer."""
+    table = _table()
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("strategy", no_wrap=True, max_width=40)
+    told = [_headline(report) for report in reports]
+    if any(told):
+        for title in ("profit", "drawdown", "Sharpe"):
+            table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for report, cells in zip(reports, told, strict=True):
+        name = Text(plain(report.name, 40), "bold", overflow="ellipsis")
+        row = cells or ((Text(),) * 3 if any(told) else ())
+        table.add_row(_status(report.status), name, *row, Text(figures.summary(report)))
+    return table
+
+
+def _headline(report: StrategyReport) -> tuple[Text, ...]:
+    """Profit, drawdown and Sharpe of the first window, which is the whole span."""
+    rows = figures.windows(report)
+    if not rows:
+        return ()
+    return tuple(_cell(rows[0].cells[name]) for name in ("profit", "drawdown", "sharpe"))

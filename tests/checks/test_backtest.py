@@ -166,9 +166,15 @@ class NoShell:
 Run = Callable[..., Verdict]
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[str, bytes]:
+    """What was backtested once need not be again: most tests are about what is made of it."""
+    return {}
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    notes = Notes()
+def bench(tmp_path: Path, kept: dict[str, bytes]) -> Workbench:
+    notes = Notes(kept)
     return Workbench(
         shell=Processes(tmp_path / "home"),
         shelf=SmallShelf(tmp_path),
@@ -203,9 +209,8 @@ def test_an_honest_strategy_passes_and_is_measured(run: Run) -> None:
 
 def test_the_same_input_gives_the_same_verdict(run: Run, bench: Workbench) -> None:
     first = run(source())
-    assert isinstance(bench.cache, Notes)
-    bench.cache.kept.clear()
-    assert run(source()) == first
+    fresh = Subject(plugin(source()), None, Environment.model_validate_json(ENVIRONMENT))
+    assert backtest.run(fresh, replace(bench, cache=Notes())) == first
 
 
 def test_an_unchanged_strategy_starts_no_child(bench: Workbench) -> None:

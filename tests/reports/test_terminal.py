@@ -47,10 +47,14 @@ def test_findings_have_their_hint(failed: StrategyReport) -> None:
     assert re.search(r"✗ whole: drawdown \d\d\.\d %, at most 10 % — cut losers sooner", text)
 
 
-def test_ends_with_a_line_per_strategy_and_the_place_of_evidence(failed: StrategyReport) -> None:
-    *_, summary, place = shown(Report((failed,))).splitlines()
-    assert summary.split() == ["✗", "FAILED", "breakout", "backtest", "said", "no"]
-    assert place == "  evidence evidence.json"
+def test_ends_with_a_table_of_all_strategies_after_the_places_of_evidence(
+    failed: StrategyReport,
+) -> None:
+    *_, place, _, titles, _, summary = shown(Report((failed,)), 120).splitlines()
+    assert place == "evidence evidence.json"
+    assert titles.split() == ["verdict", "strategy", "profit", "drawdown", "Sharpe", "why"]
+    assert summary.split()[:3] == ["✗", "FAILED", "breakout"]
+    assert summary.endswith("backtest said no")
 
 
 def test_a_path_is_never_broken(failed: StrategyReport) -> None:
