@@ -252,7 +252,7 @@ def test_a_browser_draws_every_picture_and_nothing_overflows(
         "drawn": 9,
         "shown": [1, 1, 1],
         "alone": 2,
-        "logs": ["log"] * 3,
+        "logs": ["linear"] * 3,
         "over": 0,
         "narrow": True,
         "links": 0,
