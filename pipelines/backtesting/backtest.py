@@ -80,18 +80,25 @@ def _collected(name: str) -> WindowReply:
 def run_window(asked: BacktestRequest, name: str) -> WindowReply:
     """One backtest, in this process. Whatever the strategy raises becomes the reply's error."""
     try:
-        return WindowReply(log=_backtest(asked, name))
+        config = configuration(asked, name)
+        ready = exchange(config)
+    except Exception as error:  # noqa: BLE001 - no strategy ran yet, so it says nothing about one
+        return WindowReply(error=_said(error), unable=True)
+    try:
+        return WindowReply(log=_backtest(name, config, ready))
     except BaseException as error:  # noqa: BLE001 - a strategy may raise anything, SystemExit too
-        traceback.print_exc()
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        return WindowReply(error=f"{type(error).__name__}: {error} ({where})"[:4000])
+        return WindowReply(error=_said(error))
 
 
-def _backtest(asked: BacktestRequest, name: str) -> TradeLog:
-    span = asked.windows[name]
-    config = configuration(asked.class_name, span)
-    backtesting = Backtesting(config, exchange(config))
+def _said(error: BaseException) -> str:
+    traceback.print_exception(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"{type(error).__name__}: {error} ({where})"[:4000]
+
+
+def _backtest(name: str, config: dict[str, Any], ready: Exchange) -> TradeLog:
+    backtesting = Backtesting(config, ready)
     backtesting.progress = None
     data, timerange = backtesting.load_bt_data()
     strategy = backtesting.strategylist[0]
@@ -106,13 +113,16 @@ def _backtest(asked: BacktestRequest, name: str) -> TradeLog:
     )
 
 
-def configuration(class_name: str, span: Span) -> dict[str, Any]:
-    """freqtrade's own idea of the configuration in this folder, for one span."""
-    Path("user_data").mkdir(exist_ok=True)
+def configuration(asked: BacktestRequest, name: str) -> dict[str, Any]:
+    """freqtrade's own idea of the configuration in this folder, for one window."""
+    span = asked.windows[name]
+    # One for each window: freqtrade fills it with folders, and two at once get in each other's way.
+    user_data = Path(f"user_data-{name}")
+    user_data.mkdir()
     arguments = {
         "config": ["config.json"],
-        "user_data_dir": "user_data",
-        "strategy": class_name,
+        "user_data_dir": str(user_data),
+        "strategy": asked.class_name,
         "datadir": str(Path("candles").resolve()),
         "timerange": f"{span.start}-{span.end - 1}",
         "backtest_cache": "none",

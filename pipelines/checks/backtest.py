@@ -13,8 +13,8 @@ from pipelines.domain.child import Ended, Job, Limits
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment, Portfolio
 from pipelines.domain.strategy import Strategy
-from pipelines.domain.thresholds import IncumbentMargin
 from pipelines.domain.trades import audit
+from pipelines.domain.trades.comparison import worse
 from pipelines.domain.trades.performance import Performance, measure, rounded
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
@@ -45,7 +45,7 @@ def run(subject: Subject, bench: Workbench) -> Verdict:
         measurements |= _named(name, window.performance)
     new = told[WHOLE].performance if WHOLE in told else None
     if old and new:
-        findings += _losses(old, new, environment.admission.incumbent)
+        findings += worse(WHOLE, old, new, environment.admission.incumbent)
         measurements |= _named("incumbent", old)
     status = Status.FAILED if findings else Status.PASSED
     return Verdict(check=NAME, status=status, findings=tuple(findings), measurements=measurements)
@@ -120,6 +120,7 @@ def _reply(
         return BacktestReply.model_validate_json(kept)
     ended = bench.shell.run(_job(strategy, environment, windows, bench))
     reply = _understood(ended)
+    _refuse_unable(reply)
     if not any(window.error for window in reply.windows.values()):
         bench.cache.put(key, reply.canonical())
     return reply
@@ -191,6 +192,20 @@ def _understood(ended: Ended) -> BacktestReply:
                 hint="nothing but the backtest may write reply.json",
             ),
         ) from None
+
+
+def _refuse_unable(reply: BacktestReply) -> None:
+    unable = [(name, told.error) for name, told in reply.windows.items() if told.unable]
+    if unable:
+        raise _Unknown(
+            Status.ERRORED,
+            Finding(
+                what=f"{unable[0][0]}: the backtest could not be set up",
+                expected="trades",
+                actual=unable[0][1],
+                hint="nothing is known about the strategy: run the check again",
+            ),
+        )
 
 
 def _last_line(output: str) -> str:
@@ -271,25 +286,3 @@ def _incumbent(subject: Subject, bench: Workbench) -> Performance | None:
             raise
         return None
     return told[WHOLE].performance if WHOLE in told else None
-
-
-def _losses(old: Performance, new: Performance, margin: IncumbentMargin) -> Iterator[Finding]:
-    lost = max(old.profit, 0.0) * float(margin.max_profit_loss)
-    bars = (
-        ("profit", new.profit, old.profit - lost, True),
-        ("Sharpe", new.sharpe, _less(old.sharpe, margin.max_sharpe_loss), True),
-        ("drawdown", new.drawdown, old.drawdown + float(margin.max_drawdown_rise), False),
-    )
-    for name, value, bar, at_least in bars:
-        if bar is None or (value is not None and (value >= bar if at_least else value <= bar)):
-            continue
-        yield Finding(
-            what=f"{WHOLE}: {name} against the incumbent",
-            expected=f"at {'least' if at_least else 'most'} {rounded(bar)}",
-            actual="not measured" if value is None else str(rounded(value)),
-            hint="the strategy that this one replaces did better on the same candles",
-        )
-
-
-def _less(value: float | None, margin: Decimal) -> float | None:
-    return None if value is None else value - float(margin)

@@ -24,9 +24,13 @@ class BacktestRequest(Document):
 
 
 class WindowReply(Document):
-    """One window: its trades, or the reason why there are none to show."""
+    """One window: its trades, or the reason why there are none to show.
+
+    `unable` says that the backtest could not be set up: a reason that is not the strategy's.
+    """
 
     log: TradeLog | None = None
+    unable: bool = False
     error: Annotated[str, Field(max_length=4000)] = ""
 
 

@@ -319,6 +319,11 @@ def test_a_child_that_does_not_end_is_ended_and_fails(
         (Ended("", 0, b"{}", ""), Status.ERRORED, "the first at"),
         (Ended("", 0, b'{"windows": {}}', ""), Status.FAILED, "missing from the answer"),
         (Ended("", 0, b"\xff", ""), Status.ERRORED, ""),
+        (
+            Ended("", 0, b'{"windows": {"whole": {"error": "disk", "unable": true}}}', ""),
+            Status.ERRORED,
+            "disk",
+        ),
         (Ended("memory", -9, None, ""), Status.FAILED, "memory"),
     ],
 )
@@ -330,7 +335,7 @@ def test_what_cannot_be_understood_is_no_pass(
             return ended
 
     subject = Subject(plugin(source()), None, Environment.model_validate_json(ENVIRONMENT))
-    verdict = backtest.run(subject, replace(bench, shell=Answers()))
+    verdict = backtest.run(subject, replace(bench, shell=Answers(), cache=Notes()))
     assert verdict.status is status
     assert about in verdict.findings[0].actual
 
