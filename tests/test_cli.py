@@ -14,6 +14,8 @@ import pytest
 
 from pipelines.domain.evidence import Evidence
 
+pytestmark = pytest.mark.slow
+
 Sluice = Callable[..., subprocess.CompletedProcess[str]]
 
 PLUGIN = {

@@ -7,7 +7,7 @@ from pipelines.errors import ExitCode
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--fast", is_flag=True, help="Only the part that starts no freqtrade.")
+@click.option("--fast", is_flag=True, help="Without freqtrade, browser and installations.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGUMENT]...")
 @click.pass_obj
 def test(options: Options, fast: bool, arguments: tuple[str, ...]) -> int:

@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PYTHON = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 TOOLS = ("cksum", "cp", "mv", "readlink", "rm")
 PATIENCE = 60.0

@@ -235,6 +235,7 @@ addEventListener("load", () => setTimeout(() => {
 """
 
 
+@pytest.mark.slow
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_draws_every_picture_and_nothing_overflows(
