@@ -16,9 +16,10 @@ def _blocks(root: Path, language: str) -> list[str]:
 
 
 def _timeless(text: str) -> list[str]:
-    """Lines without what differs from run to run: seconds, and the place of evidence."""
+    """Lines without what differs from run to run: seconds, widths, and the place of evidence."""
     lines = re.sub(r"\d+\.\d s$", "", text, flags=re.MULTILINE).splitlines()
-    return [line.rstrip() for line in lines if not line.startswith("evidence ") and line.strip()]
+    words = [" ".join(line.split()) for line in lines if not line.startswith("evidence ")]
+    return [line for line in words if line.strip("─")]
 
 
 @pytest.mark.freqtrade
