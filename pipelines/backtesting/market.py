@@ -124,8 +124,8 @@ class MarketProvider(DataProvider):  # type: ignore[misc] # freqtrade is untyped
                 f"the strategy asks for {timeframe} candles, but strategy.yaml names "
                 f"{', '.join(self._manifest.timeframes)}: add it to 'informative'"
             )
-        if pair not in self._manifest.pairs:
+        if pair not in self._manifest.candle_pairs:
             raise LookupError(
                 f"the strategy asks for candles of {pair}, but strategy.yaml names "
-                f"{', '.join(self._manifest.pairs)}: add it to 'pairs'"
+                f"{', '.join(self._manifest.candle_pairs)}: add it to 'informative_pairs'"
             )

@@ -19,7 +19,7 @@ def recorded(manifest: Manifest, rows: int, history: int) -> list[Market]:
     """
     frames = {
         (pair, timeframe): _read(pair, timeframe)
-        for pair in manifest.pairs
+        for pair in manifest.candle_pairs
         for timeframe in manifest.timeframes
         if _file(pair, timeframe).is_file()
     }

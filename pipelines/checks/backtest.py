@@ -59,7 +59,7 @@ def _named(prefix: str, performance: Performance | None) -> dict[str, Decimal]:
 def log_key(strategy: Strategy, environment: Environment, bench: Workbench) -> str:
     """Where the cache keeps the trades of a strategy: all that they depend on, in one digest."""
     manifest = strategy.manifest
-    data = bench.shelf.data.digest_of(manifest.pairs, manifest.timeframes)
+    data = bench.shelf.data.digest_of(manifest.candle_pairs, manifest.timeframes)
     parts = (strategy.digest, data, environment.portfolio.content_digest(), bench.engine)
     windows = ",".join(sorted(environment.admission.windows))
     return f"backtest-{sha256(' '.join((*parts, windows)).encode())}"
@@ -146,13 +146,13 @@ def _job(
             **sources,
             **shared,
             "config.json": config.backtest(strategy.name, manifest, environment),
-            "markets.json": bench.shelf.markets(manifest.pairs),
+            "markets.json": bench.shelf.markets(manifest.candle_pairs),
         },
         inputs={
             f"{config.CANDLES}/{config.candle_file(pair, timeframe)}": bench.shelf.path(
                 pair, timeframe
             )
-            for pair in manifest.pairs
+            for pair in manifest.candle_pairs
             for timeframe in manifest.timeframes
         },
         limits=LIMITS,

@@ -121,6 +121,7 @@ def _market(strategy: Strategy, environment: Environment) -> Iterator[Finding]:
             )
     yield from _twice(strategy, "pairs", manifest.pairs)
     yield from _twice(strategy, "informative", manifest.informative)
+    yield from _twice(strategy, "informative_pairs", manifest.informative_pairs)
     yield from _shorter(strategy, manifest)
 
 
@@ -156,14 +157,15 @@ def _recorded(strategy: Strategy, data: DataSet, name: str) -> Iterator[Finding]
             hint="what cannot be checked on recorded candles is not admitted",
         )
         return
-    for pair in dict.fromkeys(manifest.pairs):
+    for pair in dict.fromkeys(manifest.candle_pairs):
+        key = "pairs" if pair in manifest.pairs else "informative_pairs"
         series = data.series.get(pair)
         if series is None:
-            yield _not_recorded(strategy, f"pairs: {pair}", tuple(data.series), pair, name)
+            yield _not_recorded(strategy, f"{key}: {pair}", tuple(data.series), pair, name)
             continue
         for timeframe in dict.fromkeys(manifest.timeframes):
             if timeframe not in series:
-                what = f"pairs: {pair} {timeframe}"
+                what = f"{key}: {pair} {timeframe}"
                 yield _not_recorded(strategy, what, tuple(series), timeframe, name)
 
 

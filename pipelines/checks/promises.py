@@ -129,12 +129,12 @@ def _reads(strategy: Strategy, tree: ast.Module, stake_currency: str) -> Iterato
                 actual=read.timeframe,
                 hint=f"add {read.timeframe} to 'informative' in strategy.yaml",
             )
-        if "/" in pair and "{" not in pair and pair not in manifest.pairs:
+        if "/" in pair and "{" not in pair and pair not in manifest.candle_pairs:
             yield Finding(
                 what=f"{_place(strategy, read.line)}: reads the pair {pair}",
                 expected="a pair of the manifest",
                 actual=pair,
-                hint=f"add {pair} to 'pairs'; a strategy sees no others",
+                hint=f"add {pair} to 'informative_pairs'; a strategy sees no others",
             )
 
 

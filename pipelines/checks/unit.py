@@ -49,7 +49,7 @@ def run(subject: Subject, bench: Workbench) -> Verdict:
 def job(strategy: Strategy, shelf: Shelf) -> Job:
     """The child's work: the plugin's files, and the candles of its first pairs."""
     manifest = strategy.manifest
-    pairs = manifest.pairs[:RECORDED_PAIRS]
+    pairs = (*manifest.pairs[:RECORDED_PAIRS], *manifest.informative_pairs)
     return Job(
         module="pipelines.backtesting.unit",
         request=UnitRequest(name=strategy.name, manifest=manifest),

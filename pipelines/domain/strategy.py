@@ -20,7 +20,8 @@ Version = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)
 class Manifest(Document):
     """`strategy.yaml`: what the folder holds and what it promises.
 
-    `informative` names the further timeframes that the strategy reads; it sees no others.
+    `informative` names the further timeframes that the strategy reads, `informative_pairs` the
+    pairs that it reads and does not trade; it sees no others.
     `thresholds` are stricter ones of its own, by window.
     """
 
@@ -31,6 +32,7 @@ class Manifest(Document):
     pairs: Annotated[tuple[Pair, ...], Field(min_length=1)]
     timeframe: Timeframe
     informative: tuple[Timeframe, ...] = ()
+    informative_pairs: tuple[Pair, ...] = ()
     trading_mode: TradingMode = "spot"
     handover: Literal["adopt", "drain", "side_by_side"]
     thresholds: dict[str, WindowThresholds] = Field(default_factory=dict)
@@ -39,6 +41,11 @@ class Manifest(Document):
     def timeframes(self) -> tuple[str, ...]:
         """Every timeframe that the strategy reads, its own first."""
         return (self.timeframe, *(t for t in self.informative if t != self.timeframe))
+
+    @property
+    def candle_pairs(self) -> tuple[str, ...]:
+        """Every pair that the strategy reads, those that it trades first."""
+        return (*self.pairs, *(pair for pair in self.informative_pairs if pair not in self.pairs))
 
     @property
     def release_number(self) -> tuple[int, ...]:

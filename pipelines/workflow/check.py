@@ -125,7 +125,7 @@ def _unanswered(subject: Subject, bench: Workbench, *, complete: bool) -> Eviden
     strategy, environment = subject.strategy, subject.environment
     data = bench.shelf.data
     try:
-        data_digest = data.digest_of(strategy.manifest.pairs, strategy.manifest.timeframes)
+        data_digest = data.digest_of(strategy.manifest.candle_pairs, strategy.manifest.timeframes)
     except KeyError:
         return None
     return Evidence(

@@ -87,6 +87,11 @@ def plugin(text: str, timeframe: str = "1h") -> Strategy:
     return Strategy("plugin", manifest, (SourceFile("plugin/strategy.py", text.encode()),))
 
 
+LEAD = """leader = self.dp.get_pair_dataframe("BTC/USDT", "1h")
+        known = dict(zip(leader["date"], leader["close"]))
+        dataframe["lead"] = dataframe["date"].map(known)"""
+
+
 def prices(pair: str, *, noisy_end: bool = False) -> Candles:
     hours = np.arange(DAYS * 24)
     seed = np.random.default_rng(PAIRS.index(pair))
@@ -278,6 +283,20 @@ def test_never_passes(run: Run, text: str, window: str, about: str) -> None:
     finding = next(finding for finding in verdict.findings if finding.what == window)
     assert about in finding.actual
     assert finding.hint
+
+
+@pytest.mark.parametrize(("reads", "status"), [(("BTC/USDT",), Status.PASSED), ((), Status.FAILED)])
+def test_a_pair_that_is_only_read_has_candles_when_the_manifest_names_it(
+    bench: Workbench, reads: tuple[str, ...], status: Status
+) -> None:
+    follower = plugin(source(enter=f'({LOW}) & (dataframe["lead"] > 0)', indicators=LEAD))
+    manifest = follower.manifest.model_copy(
+        update={"pairs": ("ETH/USDT",), "informative_pairs": reads}
+    )
+    subject = Subject(
+        replace(follower, manifest=manifest), None, Environment.model_validate_json(ENVIRONMENT)
+    )
+    assert backtest.run(subject, replace(bench, cache=Notes())).status is status
 
 
 def test_losers_that_are_never_closed_do_not_pass(run: Run) -> None:

@@ -140,6 +140,16 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "pairs: BTC/BUSD",
         "a pair quoted in USDT, the stake currency of test",
     ),
+    "a pair to read without candles": (
+        {"informative_pairs": ["DOGE/USDT"]},
+        "informative_pairs: DOGE/USDT",
+        "one of BTC/USDT, ETH/USDT, BTC/BUSD",
+    ),
+    "a pair to read twice": (
+        {"informative_pairs": ["ETH/USDT", "ETH/USDT"]},
+        "informative_pairs: ETH/USDT",
+        "once",
+    ),
     "a pair twice": ({"pairs": ["BTC/USDT", "BTC/USDT"]}, "pairs: BTC/USDT", "once"),
     "a pair without candles": (
         {"pairs": ["DOGE/USDT"]},
