@@ -20,9 +20,8 @@ def demo(place: Place, out: Path, candles: Path | None, jobs: int | None) -> Exi
     print(f"$ sluice {shlex.join(command)}", flush=True)
     shared = ["--root", str(place.root), "--home", str(out / HOME)]
     ended = subprocess.run([sys.executable, "-m", "pipelines.cli", *shared, *command], check=False)
-    print(f"\nthe page: {report / 'index.html'}")
     if candles is None:
-        print("the candles were synthetic: what passed here admits nothing beyond this demo")
+        print("\nthe candles were synthetic: what passed here admits nothing beyond this demo")
         print("on real candles: sluice demo --candles FOLDER")
     said = ExitCode(ended.returncode)
     # A gate that says no has done its job; only one that could not tell has not.

@@ -68,7 +68,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     handler = partial(Quiet, directory=str(tmp_path / "published"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
         serving.daemon_threads = False  # closing waits for them
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{serving.server_port}"
         serving.shutdown()
 

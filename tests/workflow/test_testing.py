@@ -12,6 +12,8 @@ import pytest
 from pipelines.errors import ExitCode
 from pipelines.workflow import testing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
