@@ -285,6 +285,16 @@ def test_unchanged_content_is_answered_from_evidence(sluice: Sluice, project: Pa
     assert changed["subject_digest"] != first["subject_digest"]
 
 
+def test_a_quick_look_does_not_replace_what_is_known(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    both = ("check", "--only", "manifest", "--only", "lint", "--json")
+    kept = Path(json.loads(sluice(*both).stdout)["strategies"][0]["evidence"])
+    written = kept.read_bytes()
+    quick = sluice("check", "--only", "lint", "--json")
+    assert json.loads(quick.stdout)["strategies"][0]["evidence"] != str(kept)
+    assert kept.read_bytes() == written
+
+
 def test_changed_thresholds_are_judged_anew(sluice: Sluice, project: Path) -> None:
     _plant(project)
     arguments = ("check", "--only", "manifest", "--json")

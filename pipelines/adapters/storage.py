@@ -10,32 +10,39 @@ from pipelines.errors import BadInput
 
 @dataclass(frozen=True)
 class EvidenceStore:
-    """`<home>/evidence/<subject digest>/<data digest>.json`; partial evidence lies beside it."""
+    """`<home>/evidence/<subject digest>/<data digest>.json`; partial evidence lies beside it.
+
+    Where only some checks ran their names stand in the file's name, so that a quick look never
+    replaces what a whole run found out.
+    """
 
     home: Path
 
-    def path(self, evidence: Evidence) -> Path:
+    def path(self, evidence: Evidence, checks: tuple[str, ...]) -> Path:
+        """Where evidence with these verdicts belongs."""
+        some = "" if evidence.complete else f".{'-'.join(checks)}"
         suffix = ".partial.json" if evidence.partial else ".json"
         folder = self.home / "evidence" / evidence.subject_digest
-        return folder / f"{evidence.data_digest}{suffix}"
+        return folder / f"{evidence.data_digest}{some}{suffix}"
 
     def save(self, evidence: Evidence) -> Path:
         """Write evidence as a whole.
 
         :raises CannotTell: when it cannot be written.
         """
-        path = self.path(evidence)
+        path = self.path(evidence, tuple(verdict.check for verdict in evidence.verdicts))
         documents.write(path, evidence.model_dump_json(indent=1, by_alias=True) + "\n")
         return path
 
-    def answer(self, asked: Evidence) -> tuple[Evidence, Path] | None:
-        """Evidence that already holds what a run for `asked` would find."""
-        path = self.path(asked)
+    def answer(self, asked: Evidence, checks: tuple[str, ...]) -> tuple[Evidence, Path] | None:
+        """Evidence that already holds what a run of these checks for `asked` would find."""
+        path = self.path(asked, checks)
         try:
             found = documents.load_json(path, Evidence)
         except BadInput:
             return None
-        return (found, path) if found.answers(asked) else None
+        ran = tuple(verdict.check for verdict in found.verdicts)
+        return (found, path) if found.answers(asked) and ran == checks else None
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,9 @@ def _examine(
     if evidence is None:
         verdicts = tuple(_verdicts(wanted, subject, bench))
         return StrategyReport(name, strategy.manifest.summary, verdicts, None, None)
-    known = store.answer(evidence) if asked.reads_cache else None
-    if known and tuple(v.check for v in known[0].verdicts) == tuple(c.NAME for c in wanted):
+    names = tuple(check.NAME for check in wanted)
+    known = store.answer(evidence, names) if asked.reads_cache else None
+    if known:
         return _reported(subject, bench, known[0], known[1], cached=True)
     verdicts = _verdicts(wanted, subject, bench)
     evidence = evidence.model_copy(update={"verdicts": verdicts, "taken_at": bench.clock.now()})
