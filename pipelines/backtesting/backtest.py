@@ -5,7 +5,6 @@ trades of a backtest in a class attribute, and because a strategy may keep what 
 """
 
 import json
-import logging
 import os
 import sys
 import traceback
@@ -23,8 +22,6 @@ from freqtrade.resolvers import ExchangeResolver
 from pipelines.backtesting import replies
 from pipelines.domain.trades.trade import Fill, Trade, TradeLog
 from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span, WindowReply
-
-logger = logging.getLogger(__name__)
 
 
 def main() -> None:

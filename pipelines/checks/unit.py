@@ -203,6 +203,7 @@ def _too_many(more: int) -> Finding:
 def _broke(limit: str) -> Finding:
     allowed = {
         "wall time": f"at most {LIMITS.wall_seconds:.0f} s",
+        "CPU time": f"at most {LIMITS.cpu_seconds} s",
         "memory": f"at most {LIMITS.memory_mb} MB",
         "disk": f"at most {LIMITS.file_mb} MB",
         "output": f"at most {LIMITS.output_kb} kB",

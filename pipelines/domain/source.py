@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipelines.domain.strategy import SourceFile
-
 VERSIONED = re.compile(r"[a-z][a-z0-9_]*_v[1-9][0-9]*")
 """How a shared module is named: a new behaviour is a new number."""
 
@@ -243,12 +241,3 @@ def _text(node: ast.expr, texts: dict[str, str]) -> str:
     if isinstance(node, ast.JoinedStr) and all(isinstance(p, ast.Constant) for p in node.values):
         return "".join(str(p.value) for p in node.values if isinstance(p, ast.Constant))
     return texts.get(_last_name(node), "")
-
-
-def modules_of(files: tuple[SourceFile, ...]) -> frozenset[str]:
-    """The names under which a plugin's own files import each other."""
-    return frozenset(
-        file.path.split("/")[1].removesuffix(".py")
-        for file in files
-        if file.path.count("/") == 1 and file.path.endswith(".py")
-    )

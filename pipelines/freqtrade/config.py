@@ -22,7 +22,6 @@ def backtest(name: str, manifest: Manifest, environment: Environment) -> bytes:
     portfolio = environment.portfolio
     return json.dumps(
         {
-            "$schema": "",
             "dry_run": True,
             "trading_mode": manifest.trading_mode,
             "margin_mode": "isolated" if manifest.trading_mode == "futures" else "",
@@ -48,6 +47,5 @@ def backtest(name: str, manifest: Manifest, environment: Environment) -> bytes:
             "pairlists": [{"method": "StaticPairList"}],
             "entry_pricing": {"price_side": "same", "use_order_book": False},
             "exit_pricing": {"price_side": "same", "use_order_book": False},
-            "internals": {},
         }
     ).encode()

@@ -7,13 +7,11 @@ import pytest
 from pipelines.domain.source import (
     NotPython,
     attribute,
-    modules_of,
     parse,
     reads,
     shared_imports,
     strategy_classes,
 )
-from pipelines.domain.strategy import SourceFile
 
 
 @pytest.mark.parametrize(
@@ -75,8 +73,3 @@ def test_finds_shared_imports_wherever_they_stand() -> None:
         ("b_v2", "shared.b_v2"),
         ("", "shared.c"),
     ]
-
-
-def test_names_the_modules_of_a_plugin() -> None:
-    files = tuple(SourceFile(path, b"") for path in ("x/a.py", "x/b.yaml", "x/deep/c.py"))
-    assert modules_of(files) == {"a"}
