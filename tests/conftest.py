@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.adapters.isolation.bubblewrap import bubblewrap
+from pipelines.adapters.isolation.enclosure import Enclosure
+from pipelines.adapters.isolation.weak import Weak
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -71,6 +75,10 @@ COMPONENTS = {
     ),
     "dash": Component(_found("dash"), "sudo apt-get install dash"),
     "git": Component(_found("git"), "sudo apt-get install git"),
+    "kernel headers": Component(
+        lambda: Path("/usr/include/asm-generic/unistd.h").exists(),
+        "sudo apt-get install linux-libc-dev",
+    ),
     "python3.12": Component(_runs("python3.12", "--version"), "install Python 3.12"),
     # The locked requirements bring one as well, beside the interpreter.
     "shellcheck": Component(lambda: bool(_shellcheck()), "sudo apt-get install shellcheck"),
@@ -171,6 +179,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.delenv(name)
         patch.setenv("SLUICE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def enclosure() -> Enclosure:
+    """What children run in: full isolation, unless a user's machine lacks it."""
+    return Weak() if missing("bubblewrap") and not in_ci() else bubblewrap()
 
 
 @pytest.fixture(scope="session")

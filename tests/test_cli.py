@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.attack import BREAKS, REACHES
 from pipelines.domain.evidence import Evidence
 
 pytestmark = pytest.mark.slow
@@ -314,7 +315,6 @@ def test_evidence_that_is_not_complete_says_so_and_is_retold(sluice: Sluice, pro
     evidence = Evidence.model_validate_json(Path(told["evidence"]).read_bytes())
     assert evidence.limits == (
         "not every check ran",
-        "strategy code ran in weak isolation",
         "the candles are synthetic",
     )
     retold = sluice("explain", told["evidence"])
@@ -328,6 +328,66 @@ def test_what_is_no_evidence_is_not_retold(sluice: Sluice, tmp_path: Path, conte
     file.write_text(content)
     ended = sluice("explain", str(file))
     assert (ended.returncode, str(file) in ended.stderr) == (2, True)
+
+
+@pytest.mark.needs("bubblewrap")
+def test_weak_isolation_is_asked_for_and_told(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    arguments = ("check", "--only", "manifest", "--json")
+    for isolation in ("full", "weak"):
+        told = json.loads(sluice(*arguments, "--isolation", isolation).stdout)["strategies"][0]
+        evidence = Evidence.model_validate_json(Path(told["evidence"]).read_bytes())
+        assert evidence.isolation == isolation
+        assert ("strategy code ran in weak isolation" in evidence.limits) == (isolation == "weak")
+
+
+def test_without_bubblewrap_no_strategy_code_runs(sluice: Sluice, project: Path) -> None:
+    _plant(project)
+    arguments = ("check", "--only", "lint", "--only", "unit", "--json")
+    ended = sluice(*arguments, PATH="/nowhere")
+    (told,) = json.loads(ended.stdout)["strategies"]
+    lint, unit = told["verdicts"]
+    assert (ended.returncode, lint["status"], unit["status"]) == (3, "PASSED", "ERRORED")
+    assert "bubblewrap" in unit["findings"][0]["what"]
+    assert "--isolation=weak" in unit["findings"][0]["hint"]
+    assert told["evidence"].endswith(".partial.json")
+
+
+@pytest.mark.needs("bubblewrap")
+def test_doctor_attacks_the_isolation_and_says_what_came_of_it(sluice: Sluice) -> None:
+    ended = sluice("doctor", "isolation", "--json")
+    attacks = json.loads(ended.stdout)["attacks"]
+    assert ended.returncode == 0, ended.stderr
+    assert {attack["name"] for attack in attacks} == {*REACHES, *BREAKS}
+    assert not any(attack["through"] for attack in attacks)
+
+
+def test_doctor_without_bubblewrap_names_the_package(sluice: Sluice) -> None:
+    ended = sluice("doctor", "isolation", PATH="/nowhere")
+    assert ended.returncode == 3
+    assert "bubblewrap, which is not installed" in ended.stderr
+
+
+@pytest.mark.needs("bubblewrap")
+@pytest.mark.freqtrade
+def test_a_strangers_strategy_cannot_read_a_secret_beside_the_checkout(
+    sluice: Sluice, project: Path
+) -> None:
+    secret = project.parent / "exchange.key"
+    secret.write_text("hunter2")
+    reading = f"secret = open({str(secret)!r}).read()\n"
+    told = f"def test_tells():\n    assert False, open({str(secret)!r}).read()\n"
+    _plant(project, strategy_py=PLUGIN["strategy.py"], test_plain_py=told)
+    _plant(project, "reader", strategy_py=PLUGIN["strategy.py"] + reading)
+    arguments = ("check", "--only", "unit", "--json")
+
+    full = sluice(*arguments)
+    assert full.returncode == 1
+    assert "hunter2" not in full.stdout + full.stderr
+    assert full.stdout.count("FileNotFoundError") == 2
+    # The secret is really there to be read, and the strategies really try.
+    weak = sluice(*arguments, "--isolation", "weak")
+    assert "hunter2" in weak.stdout
 
 
 @pytest.mark.needs("bubblewrap")
@@ -349,6 +409,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_evidence(project: Path, tmp_path
     assert ".json" not in ended.stdout
 
 
+@pytest.mark.needs("bubblewrap")
 @pytest.mark.freqtrade
 def test_a_whole_check_leaves_evidence_and_a_page(
     sluice: Sluice, project: Path, tmp_path: Path
@@ -378,6 +439,7 @@ def _timeless(evidence: Evidence) -> Evidence:
     return evidence.model_copy(update={"verdicts": verdicts, "taken_at": None})
 
 
+@pytest.mark.needs("bubblewrap")
 @pytest.mark.freqtrade
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_it_leaves_no_process_and_no_half_evidence(
@@ -389,10 +451,11 @@ def test_interrupted_it_leaves_no_process_and_no_half_evidence(
         _command("--home", str(home), "check", "--only", "backtest"),
         cwd=project, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    assert _wait_until(lambda: len(_inside(home)) > 1), "no backtest started"
+    assert _wait_until(lambda: len(_backtests(started.pid)) > 1), "no backtest started"
+    running = _backtests(started.pid)
     started.send_signal(how)
     _, said = started.communicate(timeout=30)
-    assert _wait_until(lambda: not _inside(home))
+    assert _wait_until(lambda: not any(Path("/proc", pid).exists() for pid in running))
     assert not list(home.glob("evidence/**/*.json"))
     if how is not signal.SIGKILL:
         assert started.returncode == 130
@@ -402,16 +465,25 @@ def test_interrupted_it_leaves_no_process_and_no_half_evidence(
     assert sluice("check", "--only", "manifest").returncode == 0
 
 
-def _inside(home: Path) -> list[str]:
-    """The children that run below `home`: a backtest and its forks."""
-    found = []
-    for process in Path("/proc").iterdir():
+def _backtests(parent: int) -> list[str]:
+    """The descendants of a process that backtest: a server and its forks."""
+    parents, found = {}, []
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if str((process / "cwd").readlink()).startswith(str(home / "work")):
+            parents[process.name] = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if b"pipelines.backtesting.backtest" in (process / "cmdline").read_bytes().split(b"\0"):
                 found.append(process.name)
         except OSError:
             continue
-    return found
+    return [pid for pid in found if str(parent) in _ancestors(pid, parents)]
+
+
+def _ancestors(pid: str, parents: dict[str, str]) -> list[str]:
+    above = []
+    while pid in parents:
+        pid = parents[pid]
+        above.append(pid)
+    return above
 
 
 def _wait_until(true: Callable[[], bool]) -> bool:

@@ -1,39 +1,37 @@
 """Child processes: the only place where strategy code runs.
 
-This is the weak isolation: an empty environment, a folder of its own, resource limits, and the
-end of the whole process group when a limit is broken or when we are. What is shut in this way can
-still read what the user can read, so its evidence admits nothing beyond the demo.
+A job gets a folder of its own, is started in an enclosure, watched, and ended with all that it
+started when a limit is broken or when we are. It answers through a pipe, so nothing that it leaves
+on a disk is ever taken for its answer.
 """
 
 import os
-import resource
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from pipelines.domain.child import Ended, Job, Limits
+from pipelines.adapters.isolation.enclosure import Enclosure, Pipes
+from pipelines.adapters.isolation.watch import Watch, end
+from pipelines.domain.child import Ended, Job
 from pipelines.domain.evidence import Isolation
 from pipelines.errors import CannotTell
-
-POLL_SECONDS = 0.05
-MOST_REPLY_BYTES = 256 << 20
-TAIL_BYTES = 8192
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Runs jobs below `home`/work. Implements the checks' `Shell`."""
+    """Runs jobs below `home`/work, each in `enclosure`. Implements the checks' `Shell`."""
 
     home: Path
+    enclosure: Enclosure
 
-    isolation = Isolation.WEAK
+    @property
+    def isolation(self) -> Isolation:
+        """How strategy code is shut in here."""
+        return self.enclosure.isolation
 
     def run(self, job: Job) -> Ended:
         """Run a job to its end.
@@ -43,7 +41,27 @@ class Processes:
         with self._folder() as folder:
             with _told():
                 _lay_out(folder, job)
-            return _run(folder, job)
+            return self._run(folder, job)
+
+    def _run(self, folder: Path, job: Job) -> Ended:
+        with ExitStack() as kept, ExitStack() as given:
+            output, printed = _pipe(kept, given)
+            reply, answered = _pipe(kept, given)
+            with _told():
+                started = self.enclosure.start(folder, job, Pipes(printed, answered))
+            # Only the child may hold the ends that are written to, or no end would be seen.
+            given.close()
+            watch = Watch(started, output, reply, job.limits)
+            killed = ""
+            try:
+                killed = watch.to_the_end()
+            finally:
+                # Interrupted or done: nothing of the child outlives this call.
+                code = end(started)
+            watch.drain()
+        heard = watch.heard
+        said = heard.tail.decode("utf-8", "replace")
+        return Ended(killed or _named(code), code, bytes(heard.reply) or None, said)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
@@ -84,85 +102,20 @@ def _lay_out(folder: Path, job: Job) -> None:
         target = inside / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    for path, source in job.inputs.items():
-        target = inside / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(Path(source).resolve())
+    # Whoever the child runs as may read them, whatever the user's umask.
+    for place in (inside, *inside.rglob("*")):
+        place.chmod(0o755 if place.is_dir() else 0o644)
 
 
-def _run(folder: Path, job: Job) -> Ended:
-    printed = folder / "output"
-    with printed.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", job.module, *job.arguments],
-            cwd=folder / "in",
-            env=_environment(folder / "in"),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        _limit(child.pid, job.limits)
-        killed = _watch(child, printed, job.limits)
-    finally:
-        # Interrupted or done: nothing of the group outlives this call.
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    return Ended(
-        killed or _named(child.returncode), child.returncode, _reply(folder), _tail(printed)
-    )
+def _pipe(kept: ExitStack, given: ExitStack) -> tuple[int, int]:
+    """The two ends of a pipe: ours, and the one that is written to."""
+    ours, theirs = os.pipe()
+    kept.callback(os.close, ours)
+    given.callback(os.close, theirs)
+    return ours, theirs
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return {
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        "TMPDIR": str(folder),
-        "TZ": "UTC",
-    }
-
-
-def _limit(pid: int, limits: Limits) -> None:
-    # From outside, since a preexec function is not safe while other threads run.
-    memory = limits.memory_mb << 20
-    size = limits.file_mb << 20
-    with suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_AS, (memory, memory))
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
-        resource.prlimit(pid, resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 5))
-        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-
-
-def _watch(child: subprocess.Popen[bytes], printed: Path, limits: Limits) -> str:
-    """Wait for the end; the name of the limit that was broken, or nothing."""
-    deadline = time.monotonic() + limits.wall_seconds
-    while child.poll() is None:
-        if time.monotonic() > deadline:
-            return "wall time"
-        if printed.stat().st_size > limits.output_kb << 10:
-            return "output"
-        time.sleep(POLL_SECONDS)
-    return ""
-
-
-def _named(returncode: int) -> str:
-    return {-signal.SIGXCPU: "CPU time", -signal.SIGXFSZ: "disk"}.get(returncode, "")
-
-
-def _reply(folder: Path) -> bytes | None:
-    reply = folder / "in" / "reply.json"
-    # A link would make us read, with our rights, a file that the child may not read.
-    if reply.is_symlink() or not reply.is_file() or reply.stat().st_size > MOST_REPLY_BYTES:
-        return None
-    return reply.read_bytes()
-
-
-def _tail(printed: Path) -> str:
-    with printed.open("rb") as file:
-        file.seek(max(0, printed.stat().st_size - TAIL_BYTES))
-        return file.read().decode("utf-8", "replace")
+def _named(code: int) -> str:
+    """The limit whose signal ended the child, as a shell counts signals too."""
+    signals = {signal.SIGXCPU: "CPU time", signal.SIGXFSZ: "disk"}
+    return next((name for sign, name in signals.items() if code in (-sign, 128 + sign)), "")

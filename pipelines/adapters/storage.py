@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines import documents
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.verdict import Status
 from pipelines.errors import BadInput
 
 
@@ -26,11 +27,13 @@ class EvidenceStore:
         return folder / f"{evidence.data_digest}{some}{suffix}"
 
     def save(self, evidence: Evidence) -> Path:
-        """Write evidence as a whole.
+        """Write evidence as a whole. What could not tell never replaces what could.
 
         :raises CannotTell: when it cannot be written.
         """
         path = self.path(evidence, tuple(verdict.check for verdict in evidence.verdicts))
+        if evidence.status is Status.ERRORED and not evidence.partial:
+            path = path.with_suffix(".partial.json")
         documents.write(path, evidence.model_dump_json(indent=1, by_alias=True) + "\n")
         return path
 

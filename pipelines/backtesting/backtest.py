@@ -59,7 +59,7 @@ def _fork(name: str, work: Callable[[str], WindowReply]) -> None:
         return
     try:
         replies.die_with_parent()
-        replies.write(work(name), f"window-{name}.json")
+        replies.leave(work(name), f"window-{name}.json")
     finally:
         # Leave without the parent's exit handlers, whatever the strategy did.
         sys.stdout.flush()

@@ -24,8 +24,14 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def write(document: Document, name: str = "reply.json") -> None:
-    """Write a reply whole or not at all: a half one would be read as an answer."""
+def write(document: Document) -> None:
+    """Answer, through the descriptor that only the first process of a child knows."""
+    with os.fdopen(int(os.environ.pop("SLUICE_REPLY")), "wb") as reply:
+        reply.write(document.canonical())
+
+
+def leave(document: Document, name: str) -> None:
+    """Leave a fork's answer whole or not at all: a half one would be read as one."""
     temporary = Path(f".{name}.{os.getpid()}")
     temporary.write_bytes(document.canonical())
     temporary.replace(name)

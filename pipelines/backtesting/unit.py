@@ -73,7 +73,7 @@ def fork(name: str, work: Callable[[], SessionReply]) -> int:
     if process:
         return process
     try:
-        replies.write(work(), f"session-{name}.json")
+        replies.leave(work(), f"session-{name}.json")
     except BaseException:  # noqa: BLE001 - what is said here is all that anybody will learn
         traceback.print_exc()
     finally:

@@ -205,7 +205,8 @@ def _broke(limit: str) -> Finding:
         "wall time": f"at most {LIMITS.wall_seconds:.0f} s",
         "CPU time": f"at most {LIMITS.cpu_seconds} s",
         "memory": f"at most {LIMITS.memory_mb} MB",
-        "disk": f"at most {LIMITS.file_mb} MB",
+        "processes": f"at most {LIMITS.processes}",
+        "disk": f"at most {LIMITS.disk_mb} MB",
         "output": f"at most {LIMITS.output_kb} kB",
     }
     return Finding(

@@ -9,6 +9,7 @@ from typing import Protocol
 from pipelines.domain.candles import Candles, DataSet
 from pipelines.domain.child import Ended, Job
 from pipelines.domain.environment import Environment
+from pipelines.domain.evidence import Isolation
 from pipelines.domain.source import LintMessage
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.verdict import Verdict
@@ -17,6 +18,8 @@ from pipelines.domain.verdict import Verdict
 class Shell(Protocol):
     """Runs child processes. The only way to run strategy code."""
 
+    @property
+    def isolation(self) -> Isolation: ...
     def run(self, job: Job) -> Ended: ...
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import FOLDER, Options, with_candles, with_jobs, with_json
+from pipelines.cli.options import (
+    FOLDER,
+    Options,
+    with_candles,
+    with_isolation,
+    with_jobs,
+    with_json,
+)
 from pipelines.errors import ExitCode
 
 
@@ -18,6 +25,7 @@ from pipelines.errors import ExitCode
 @click.option("--out", type=FOLDER, help="Write web pages, Markdown and JSON there.")
 @with_json
 @click.option("--no-cache", is_flag=True, help="Run everything again.")
+@with_isolation
 @click.pass_obj
 def check(
     options: Options,
@@ -29,6 +37,7 @@ def check(
     out: Path | None,
     as_json: bool,
     no_cache: bool,
+    isolation: str,
 ) -> ExitCode:
     """Examine strategies: manifest, lint, unit, backtest.
 
@@ -51,6 +60,7 @@ def check(
         only=only,
         jobs=jobs or os.cpu_count() or 1,
         reads_cache=not no_cache,
+        weak=isolation == "weak",
     )
     with tell.progress() as progress:
         report = workflow.check(here, asked, progress, pictures=out is not None)

@@ -36,6 +36,16 @@ def with_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One line for machines.")(command)
 
 
+def with_isolation(command: F) -> F:
+    """`--isolation`: how strategy code is shut in."""
+    return click.option(
+        "--isolation",
+        type=click.Choice(["full", "weak"]),
+        default="full",
+        help="How strategy code is shut in; 'weak' admits nothing beyond the demo.",
+    )(command)
+
+
 def with_jobs(command: F) -> F:
     """`--jobs`: by default one child for each processor."""
     return click.option(

@@ -9,12 +9,16 @@ from pipelines.domain.document import Document
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use before its whole group is killed."""
+    """What a child and all that it starts may use together before they are killed.
+
+    `disk_mb` is the size of its writable folder and of any file in it.
+    """
 
     wall_seconds: float = 300
     cpu_seconds: int = 600
     memory_mb: int = 4096
-    file_mb: int = 256
+    processes: int = 64
+    disk_mb: int = 256
     output_kb: int = 1024
 
 
@@ -23,8 +27,8 @@ class Job:
     """One run of `python -m <module> <arguments>` in a folder of its own.
 
     `files` are written into that folder (relative path to content), `inputs` are files outside it
-    that appear there read-only. The request lies there as `request.json`; the child answers by
-    writing `reply.json`.
+    that appear there read-only. The request lies there as `request.json`; the child answers through
+    a pipe that its first process alone holds.
     """
 
     module: str
@@ -39,9 +43,9 @@ class Job:
 class Ended:
     """How a child ended.
 
-    `killed` names the limit that it broke (`wall time`, `memory`, `processes`, `output`, `disk`),
-    empty when it ended by itself. `reply` is what it wrote, hostile data until a schema took it;
-    None when it wrote nothing. `output` is the tail of what it printed.
+    `killed` names the limit that it broke (`wall time`, `CPU time`, `memory`, `processes`,
+    `output`, `disk`), empty when it ended by itself. `reply` is what it answered, hostile data
+    until a schema took it; None when it said nothing. `output` is the tail of what it printed.
     """
 
     killed: str

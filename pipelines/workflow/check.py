@@ -22,10 +22,13 @@ from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.errors import BadInput, SluiceError
 from pipelines.freqtrade.messages import BacktestReply
 from pipelines.reports.model import Report, StrategyReport, WindowView
+from pipelines.workflow.isolation import enclosure
 from pipelines.workflow.place import Place
 
 DOOR = "test"
 """The environment whose admission a pull request must meet."""
+
+_MEASURES = ("freqtrade", "python", "sluice")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Asked:
     only: tuple[str, ...] = ()
     jobs: int = 2
     reads_cache: bool = True
+    weak: bool = False
 
 
 def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = False) -> Report:
@@ -80,15 +84,17 @@ def _names(place: Place, asked: Asked) -> tuple[str, ...]:
 def _workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
     clock = SystemClock()
     versions = tool_versions()
+    shell = Processes(place.home, enclosure(place, progress, weak=asked.weak))
     return Workbench(
-        shell=Processes(place.home),
+        shell=shell,
         shelf=candles.open_shelf(asked.candles, place.data_lock(), place.candles, clock.now()),
         clock=clock,
         progress=progress,
         cache=FolderCache(place.home / "cache", asked.reads_cache),
         linter=Ruff(),
         jobs=asked.jobs,
-        engine=f"{versions['freqtrade']} {versions['python']} {versions['sluice']}",
+        # What was measured in weak isolation is never taken for what was measured in full.
+        engine=" ".join((*(versions[name] for name in _MEASURES), shell.isolation)),
     )
 
 
@@ -138,7 +144,7 @@ def _unanswered(subject: Subject, bench: Workbench, *, complete: bool) -> Eviden
         data_name=bench.shelf.name,
         thresholds_digest=environment.thresholds_digest(),
         complete=complete,
-        isolation=Processes.isolation,
+        isolation=bench.shell.isolation,
         synthetic=data.synthetic,
         tool_versions=tool_versions(),
         verdicts=(),

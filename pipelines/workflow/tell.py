@@ -8,9 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines import documents
+from pipelines.domain.attack import Attempt
 from pipelines.domain.verdict import Finding, Status
 from pipelines.errors import ExitCode
-from pipelines.reports import machine, markdown, plain, terminal
+from pipelines.reports import attacks, machine, markdown, plain, terminal
 from pipelines.reports.model import Report
 from pipelines.reports.progress import Progress
 from pipelines.workflow.data import Pinned, Verification
@@ -62,6 +63,16 @@ def imported(report: ImportReport, root: Path) -> ExitCode:
 def _inline(finding: Finding) -> str:
     parts = (finding.what, finding.actual, finding.hint)
     return plain.plain("; ".join(part for part in parts if part))
+
+
+def attacked(attempts: tuple[Attempt, ...], *, as_json: bool) -> ExitCode:
+    """Say which attacks on the isolation were stopped, and what got through."""
+    if as_json:
+        rows = [attempt.model_dump() for attempt in attempts]
+        sys.stdout.write(json.dumps({"attacks": rows}) + "\n")
+    attacks.render(attempts, Console(stderr=as_json, highlight=False))
+    through = any(attempt.through for attempt in attempts)
+    return ExitCode.SAID_NO if through else ExitCode.DONE
 
 
 def verified(report: Verification, *, as_json: bool) -> ExitCode:

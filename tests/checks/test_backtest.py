@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from pipelines.adapters import feather, markets
+from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.processes import Processes
 from pipelines.checks import backtest
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, DataSet, Window
 from pipelines.domain.child import Ended, Job, Limits
 from pipelines.domain.environment import Environment
+from pipelines.domain.evidence import Isolation
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Status, Verdict
 
@@ -164,6 +166,8 @@ class Notes:
 
 
 class NoShell:
+    isolation = Isolation.FULL
+
     def run(self, job: Job) -> Ended:
         raise AssertionError("a child was started")
 
@@ -178,10 +182,10 @@ def kept() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, kept: dict[str, bytes]) -> Workbench:
+def bench(tmp_path: Path, kept: dict[str, bytes], enclosure: Enclosure) -> Workbench:
     notes = Notes(kept)
     return Workbench(
-        shell=Processes(tmp_path / "home"),
+        shell=Processes(tmp_path / "home", enclosure),
         shelf=SmallShelf(tmp_path),
         clock=notes,
         progress=notes,

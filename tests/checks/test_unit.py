@@ -7,11 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from pipelines.adapters import feather
+from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.processes import Processes
 from pipelines.checks import unit
 from pipelines.checks.workbench import Subject, Workbench
+from pipelines.domain.candles import Candles
 from pipelines.domain.child import Ended, Job, Limits
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Finding, Status, Verdict
@@ -259,6 +263,7 @@ def test_more_tests_than_fit_have_not_passed() -> None:
 
 
 OWN = """
+import numpy as np
 import pytest
 
 def test_parameters_and_shared_code_are_there(strategy):
@@ -290,9 +295,10 @@ def test_breaks_afterwards(broken): pass
 
 @dataclass(frozen=True)
 class RealBench:
-    """The real child; there are no candles to lend, so behaviours see a random walk only."""
+    """The real child; there is only one candle to lend, so behaviours see a random walk."""
 
     shell: Processes
+    folder: Path
     progress: Bench = field(default_factory=Bench)
 
     @property
@@ -300,12 +306,15 @@ class RealBench:
         return self
 
     def path(self, pair: str, timeframe: str) -> Path:
-        return Path("/nowhere") / f"{pair} {timeframe}"
+        path = self.folder / f"{pair.replace('/', '_')}-{timeframe}.feather"
+        one = np.array([100.0])
+        feather.write(path, Candles(pair, timeframe, np.array([0]), one, one, one, one, one))
+        return path
 
 
 @pytest.fixture
-def real(tmp_path: Path) -> RealBench:
-    return RealBench(Processes(tmp_path))
+def real(tmp_path: Path, enclosure: Enclosure) -> RealBench:
+    return RealBench(Processes(tmp_path, enclosure), tmp_path)
 
 
 @pytest.mark.freqtrade

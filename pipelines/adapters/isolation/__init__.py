@@ -1,0 +1,1 @@
+"""What shuts strategy code in: how a child is started, watched and ended."""
