@@ -17,10 +17,11 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.thresholds import WindowThresholds, merged
-from pipelines.domain.trades.performance import measure
+from pipelines.domain.trades import audit
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.errors import BadInput, SluiceError
 from pipelines.freqtrade.messages import BacktestReply
+from pipelines.reports import views
 from pipelines.reports.model import Report, StrategyReport, WindowView
 from pipelines.workflow.place import Place
 
@@ -208,12 +209,14 @@ def _views(
     kept = bench.cache.get(backtest.log_key(strategy, environment, bench))
     if kept is None:
         return ()
-    own = strategy.manifest.timeframe
+    own, portfolio = strategy.manifest.timeframe, environment.portfolio
     series: dict[str, Candles] = {p: bench.shelf.candles(p, own) for p in strategy.manifest.pairs}
-    views = []
-    for name, told in BacktestReply.model_validate_json(kept).windows.items():
-        if told.log is not None:
-            window, fee = bench.shelf.data.windows[name], float(environment.portfolio.fee)
-            _, account, held = measure(told.log, series, window, fee)
-            views.append(WindowView(name, told.log, account, held))
-    return tuple(views)
+    reply = BacktestReply.model_validate_json(kept)
+    found = []
+    for name in environment.admission.windows:
+        told, window = reply.windows.get(name), bench.shelf.data.windows[name]
+        # Trades that cannot have been made would draw a picture of what never was.
+        if told and told.log and not audit.problems(told.log, series, window, portfolio):
+            log = told.log.model_copy(update={"window": name})
+            found.append(views.of_window(log, series, window, float(portfolio.fee)))
+    return tuple(found)
