@@ -46,7 +46,8 @@ def of_window(view: WindowView) -> tuple[Breakdown, ...]:
         Breakdown("By entry tag", "entry tag", _grouped(view, lambda trade: trade.tag or UNNAMED)),
         Breakdown("By exit reason", "exit reason", _grouped(view, lambda trade: trade.exit_reason)),
     )
-    return (Breakdown("By pair", "pair", pairs(view)), *(way for way in ways if len(way.groups)))
+    parting = (way for way in ways if len(way.groups) > 1)
+    return (Breakdown("By pair", "pair", pairs(view)), *parting)
 
 
 def pairs(view: WindowView) -> tuple[Group, ...]:

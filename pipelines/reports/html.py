@@ -52,9 +52,10 @@ def pages(report: Report) -> dict[str, str]:
     """All pages by file name: the overview, and one a strategy. A single one needs no overview."""
     if len(report.strategies) == 1:
         return {INDEX: _page(report.strategies[0], alone=True)}
-    files = _files(report)
-    entries = tuple(map(_entry, report.strategies, files))
-    written = zip(files, report.strategies, strict=True)
+    ordered = report.worst_first
+    files = _files(ordered)
+    entries = tuple(map(_entry, ordered, files))
+    written = zip(files, ordered, strict=True)
     return {
         INDEX: _overview(report, entries),
         **{file: _page(strategy, alone=False) for file, strategy in written},
@@ -69,9 +70,9 @@ def plotly() -> str:
     return str(get_plotlyjs())
 
 
-def _files(report: Report) -> tuple[str, ...]:
+def _files(reports: tuple[StrategyReport, ...]) -> tuple[str, ...]:
     """A name that is harmless in a file system is kept, and no file stands for two strategies."""
-    names = [strategy.name for strategy in report.strategies]
+    names = [strategy.name for strategy in reports]
     return tuple(
         f"{name}.html"
         if _FILE.fullmatch(name) and names.count(name) == 1 and name != "index"

@@ -84,3 +84,9 @@ class Report:
         if statuses <= {Status.PASSED}:
             return Status.PASSED
         return Status.ERRORED
+
+    @property
+    def worst_first(self) -> tuple[StrategyReport, ...]:
+        """What blocks comes before what does not, and a no before a don't-know."""
+        order = (Status.FAILED, Status.ERRORED, Status.SKIPPED, Status.PASSED)
+        return tuple(sorted(self.strategies, key=lambda report: order.index(report.status)))
