@@ -98,7 +98,7 @@ def _overview(report: Report, entries: tuple[_Entry, ...]) -> str:
         "",
         report=report,
         entries=entries,
-        counts=Counter(strategy.status for strategy in report.strategies),
+        counts=Counter(strategy.status for strategy in report.worst_first),
         shown=("profit", "drawdown", "Sharpe"),
     )
 
@@ -141,6 +141,7 @@ def _environment() -> Environment:
         "percent": _percent,
         "heat": _heat,
         "held": _held,
+        "joined": _joined,
     }
     environment.globals |= {
         "symbols": plain.SYMBOLS,
@@ -157,6 +158,11 @@ def _script_safe(json: str) -> Markup:
     """JSON that cannot end the script element it stands in."""
     escaped = json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(escaped)  # noqa: S704 - no markup is left in it
+
+
+def _joined(text: str) -> str:
+    """No line ends between a figure and its sign or unit."""
+    return re.sub(r"(?<=[≥≤]) (?=[-\d])|(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
 
 
 def _percent(value: float, places: int = 1) -> str:

@@ -60,6 +60,9 @@
     price: (all, panel, picture) => {
       const of = all.prices[Number(picture.dataset.number)];
       const [opened, closed] = [Math.min(...of.entries.time), Math.max(...of.exits.time)];
+      // Room for the words below and above the outermost marks.
+      const [low, high] = [Math.min(...of.low, ...of.entries.price, ...of.exits.price), Math.max(...of.high, ...of.entries.price, ...of.exits.price)];
+      const room = (high - low || high) * 0.12;
       const side = (shade, fill) => ({ line: { color: color(shade), width: 1 }, fillcolor: fill });
       return [
         [
@@ -73,7 +76,7 @@
         layout({
           hovermode: "closest", showlegend: false,
           xaxis: { type: "date", rangeslider: { visible: false }, nticks: 4 },
-          yaxis: { tickformat: ",.5~g", nticks: 5 },
+          yaxis: { tickformat: ",.5~g", nticks: 5, range: [low - room, high + room] },
           shapes: [{ type: "rect", xref: "x", yref: "paper", x0: opened, x1: closed, y0: 0, y1: 1, layer: "below", line: { width: 0 }, fillcolor: `rgba(${color("won")}, .1)` }],
         }),
       ];
