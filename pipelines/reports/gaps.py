@@ -43,7 +43,7 @@ def of(finding: Finding, verdict: Verdict, report: StrategyReport) -> Gap | None
     if missed.value is None:
         return Gap("nothing was measured, so there is no distance", ())
     view = report.view(missed.window)
-    ways = _WAYS.get(missed.figure.name)
+    ways = WAYS.get(missed.figure.name)
     asked = _Asked(missed, float(missed.value), float(missed.bound), verdict, view)
     return Gap(_distance(missed), tuple(ways(asked)) if ways else ())
 
@@ -221,7 +221,7 @@ def _calmar_over_holding(asked: _Asked) -> Iterator[str]:
     yield f"the same drawdown with {growth:,g} % a year instead of {calmar * drawdown * 100:.1f} %"
 
 
-_WAYS: dict[str, Callable[[_Asked], Iterator[str]]] = {
+WAYS: dict[str, Callable[[_Asked], Iterator[str]]] = {
     "trades": _trades,
     "profit": _profit,
     "profit_over_buy_and_hold": _profit,
@@ -233,3 +233,4 @@ _WAYS: dict[str, Callable[[_Asked], Iterator[str]]] = {
     "sortino": _sortino,
     "calmar_over_buy_and_hold": _calmar_over_holding,
 }
+"""How a figure could have been enough. For figures that are not here only the distance is told."""
