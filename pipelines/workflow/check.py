@@ -54,7 +54,7 @@ def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = Fa
     if not names:
         return Report(())
     environment = place.environment(DOOR)
-    bench = _workbench(place, asked, progress)
+    bench = workbench(place, asked, progress)
     reports = tuple(_examine(place, asked, name, environment, bench) for name in names)
     return Report(tuple(_drawn(place, told, bench) for told in reports) if pictures else reports)
 
@@ -78,7 +78,8 @@ def _names(place: Place, asked: Asked) -> tuple[str, ...]:
     return tuple(name for name in changed if not asked.names or name in asked.names)
 
 
-def _workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
+def workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
+    """What checks work with, on this machine."""
     clock = SystemClock()
     versions = tool_versions()
     return Workbench(
@@ -200,12 +201,13 @@ def _drawn(place: Place, told: StrategyReport, bench: Workbench) -> StrategyRepo
     if told.evidence is None:
         return told
     strategy = plugins.read(place.root, told.name)
-    return replace(told, views=_views(strategy, place.environment(DOOR), bench))
+    return replace(told, views=drawable(strategy, place.environment(DOOR), bench))
 
 
-def _views(
+def drawable(
     strategy: Strategy, environment: Environment, bench: Workbench
 ) -> tuple[WindowView, ...]:
+    """The windows of the admission whose trades are in the cache and can have been made."""
     kept = bench.cache.get(backtest.log_key(strategy, environment, bench))
     if kept is None:
         return ()
