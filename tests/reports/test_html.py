@@ -220,7 +220,7 @@ const look = (frame) => {
     }
   }
   wide();
-  const boxes = [...page.querySelectorAll(".box, .card")];
+  const boxes = [...page.querySelectorAll(".box, .card, .tabs")];
   seen.scrolled = boxes.filter((box) => box.scrollWidth > box.clientWidth).length;
   const shown = [...page.querySelectorAll(".panel:not([hidden])")];
   for (const panel of shown) panel.querySelector(".log").click();
