@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -427,6 +428,9 @@ def test_a_whole_check_leaves_evidence_and_a_page(
     assert "SYNTHETIC" in page
     assert json.loads((out / "report.json").read_text())["strategies"] == [told]
     assert (out / "report.md").read_text()
+    suite = ElementTree.parse(out / "junit.xml").getroot()[0]
+    cases = [case.get("name") for case in suite.iter("testcase")]
+    assert cases == [verdict["check"] for verdict in told["verdicts"]]
     first = Evidence.model_validate_json(Path(told["evidence"]).read_bytes())
 
     sluice("check", "--no-cache")

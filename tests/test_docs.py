@@ -14,6 +14,8 @@ from pipelines.domain.evidence import Evidence
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
 from pipelines.domain.verdict import Status, Verdict
 from pipelines.errors import ExitCode
+from pipelines.reports import folder, gaps
+from pipelines.reports.model import Report
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -67,6 +69,19 @@ def test_every_threshold_has_formula_unit_and_reason() -> None:
         "Against the incumbent",
     ]
     assert [row for table in tables for row in rows("thresholds", table) if not all(row)] == []
+
+
+def test_every_file_of_a_report_has_its_row(tmp_path: Path) -> None:
+    index = folder.write(Report(()), tmp_path / "report")
+    assert set(named("reports", "Files")) == {file.name for file in index.parent.iterdir()}
+
+
+def test_every_way_to_meet_a_threshold_is_explained() -> None:
+    assert named("reports", "What would have to change") == list(gaps.WAYS)
+
+
+def test_every_status_has_its_element_in_junit() -> None:
+    assert named("reports", "JUnit XML") == [status.value for status in Status]
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

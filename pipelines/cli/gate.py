@@ -22,7 +22,7 @@ from pipelines.errors import ExitCode
 @with_candles
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be repeated.")
 @with_jobs
-@click.option("--out", type=FOLDER, help="Write web pages, Markdown and JSON there.")
+@click.option("--out", type=FOLDER, help="Write web pages, Markdown, JSON and JUnit there.")
 @with_json
 @click.option("--no-cache", is_flag=True, help="Run everything again.")
 @with_isolation

@@ -81,7 +81,7 @@ class WindowRow:
 
     @property
     def label(self) -> str:
-        return plain(self.window.replace("_", " "), 24)
+        return label(self.window)
 
     @property
     def missed(self) -> bool:
@@ -111,6 +111,11 @@ class Told:
     @property
     def sentence(self) -> str:
         return f"{self.fact} — {self.hint}" if self.hint else self.fact
+
+
+def label(window: str) -> str:
+    """A window as people read it: `out of sample`."""
+    return plain(window.replace("_", " "), 24)
 
 
 def written(name: str, value: Decimal, places: int | None = None) -> str:
@@ -153,6 +158,36 @@ def further(verdict: Verdict) -> tuple[tuple[str, str], ...]:
         for name, value in verdict.measurements.items()
         if verdict.check != BACKTEST or not _split(name)
     )
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A threshold of a window that was missed. `value` is None where nothing was measured."""
+
+    window: str
+    figure: Figure
+    at_least: bool
+    bound: Decimal
+    value: Decimal | None
+
+    @property
+    def short(self) -> str:
+        """`profit -1.0 % (asked ≥ 2 %)`"""
+        name = self.figure.name
+        value = "not measured" if self.value is None else _apart(name, self.value, self.bound)
+        sign = "≥" if self.at_least else "≤"
+        return f"{self.figure.label} {value} (asked {sign} {bound(name, self.bound)})"
+
+
+def missed(finding: Finding, check: str = BACKTEST) -> Missed | None:
+    """The threshold that a finding is about; None for every other finding."""
+    window, _, words = finding.what.partition(": ")
+    figure = _BY_NAME.get(words.replace(" ", "_"))
+    match = _BOUND.fullmatch(finding.expected)
+    if check != BACKTEST or figure is None or match is None or match[3]:
+        return None
+    value = Decimal(finding.actual) if re.fullmatch(_NUMBER, finding.actual) else None
+    return Missed(window, figure, match[1] == "at least", Decimal(match[2]), value)
 
 
 def told(finding: Finding, check: str = BACKTEST) -> Told:

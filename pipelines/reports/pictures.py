@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from pipelines.domain.document import Document
 from pipelines.domain.trades import equity
 from pipelines.domain.trades.equity import Curve, Floats
-from pipelines.domain.trades.performance import trade_profit
 from pipelines.domain.trades.trade import Trade
-from pipelines.reports.model import StrategyReport, WindowView
+from pipelines.reports.model import ChosenTrade, StrategyReport, WindowView
+from pipelines.reports.views import earned
 
-MOST_POINTS = 2000
+MOST_POINTS = 1200
 """Of one line. A screen shows no more."""
 
 MOST_BARS = 50
+
+MOST_CANDLES = 120
+"""Of one trade. More than these are merged, several into one."""
 
 
 class Lines(Document):
@@ -35,12 +38,33 @@ class Bars(Document):
     width: float
 
 
+class Orders(Document):
+    """Fills of one side: when (UTC milliseconds) and at what price."""
+
+    time: tuple[int, ...]
+    price: tuple[float, ...]
+
+
+class Price(Document):
+    """A trade on the candles around it. `short` turns what is an entry: it sells."""
+
+    time: tuple[int, ...]
+    open: tuple[float, ...]
+    high: tuple[float, ...]
+    low: tuple[float, ...]
+    close: tuple[float, ...]
+    entries: Orders
+    exits: Orders
+    short: bool
+
+
 class Pictures(Document):
     """Everything that is drawn for one window. `limit` is the drawdown that was allowed."""
 
     equity: Lines
     drawdown: Lines
     trades: Bars
+    prices: tuple[Price, ...]
     limit: float | None
 
 
@@ -65,6 +89,7 @@ def of_window(report: StrategyReport, view: WindowView) -> Pictures:
             -100 * equity.drawdown(view.held.equity, balance),
         ),
         trades=bars(view.log.trades),
+        prices=tuple(price(chosen) for chosen in view.chosen),
         limit=-100 * float(asked.max_drawdown) if asked and asked.max_drawdown else None,
     )
 
@@ -98,9 +123,48 @@ def thinned(curves: tuple[Floats, ...], most: int = MOST_POINTS) -> NDArray[np.i
     return np.unique(np.array([0, *extremes, length - 1]))
 
 
+def price(chosen: ChosenTrade, most: int = MOST_CANDLES) -> Price:
+    """The candles around a trade, merged where there are too many, and its fills."""
+    series = chosen.candles
+    firsts = np.arange(0, len(series), merged(chosen, most))
+    lasts = np.append(firsts[1:], len(series)) - 1
+    some = len(series) > 0
+    return Price(
+        time=tuple(int(at) for at in series.time[firsts]),
+        open=_short(series.open[firsts]),
+        high=_short(np.maximum.reduceat(series.high, firsts)) if some else (),
+        low=_short(np.minimum.reduceat(series.low, firsts)) if some else (),
+        close=_short(series.close[lasts]) if some else (),
+        entries=_orders(chosen.trade, entry=True),
+        exits=_orders(chosen.trade, entry=False),
+        short=chosen.trade.short,
+    )
+
+
+def merged(chosen: ChosenTrade, most: int = MOST_CANDLES) -> int:
+    """How many candles are drawn as one."""
+    return max(1, -(-len(chosen.candles) // most))
+
+
+def _orders(trade: Trade, *, entry: bool) -> Orders:
+    fills = [fill for fill in trade.fills if fill.entry is entry]
+    return Orders(
+        time=tuple(fill.at for fill in fills),
+        price=_short(np.array([fill.price for fill in fills])),
+    )
+
+
+def spark(worth: Floats, points: int = 60) -> str:
+    """A curve in a box of 100 by 24, as the points of an SVG polyline; its top is its highest."""
+    kept = worth[np.linspace(0, len(worth) - 1, points).astype(np.int64)]
+    span = float(np.ptp(kept)) or 1.0
+    across, up = np.linspace(0, 100, points), 23 - 22 * (kept - kept.min()) / span
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, up, strict=True))
+
+
 def bars(trades: tuple[Trade, ...], most: int = MOST_BARS) -> Bars:
     """Trades by their profit. Zero is always an edge, so that no bar mixes winners and losers."""
-    profits = np.array([_return(trade) for trade in trades])
+    profits = np.array([100 * earned(trade) for trade in trades])
     if not len(profits):
         return Bars(middle=(), count=(), width=1.0)
     width = _width(float(np.ptp(np.append(profits, 0.0))), most - 2)
@@ -110,11 +174,6 @@ def bars(trades: tuple[Trade, ...], most: int = MOST_BARS) -> Bars:
     counts = np.bincount(places - first)
     middles = np.asarray((np.arange(len(counts)) + first + 0.5) * width, dtype=np.float64)
     return Bars(middle=_short(middles), count=tuple(int(n) for n in counts), width=width)
-
-
-def _return(trade: Trade) -> float:
-    invested = sum(fill.price * fill.amount for fill in trade.fills if fill.entry)
-    return 100 * trade_profit(trade) * trade.leverage / invested if invested else 0.0
 
 
 def _width(span: float, most: int) -> float:

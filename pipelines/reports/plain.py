@@ -50,9 +50,9 @@ def limits(evidence: Evidence | None) -> str:
     return f"{said}: admits nothing beyond the demo"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 finding`, `3 findings`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, many: str = "") -> str:
+    """`1 finding`, `3 findings`; `many` where another ending says so."""
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def seconds(duration: float) -> str:

@@ -17,10 +17,11 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.thresholds import WindowThresholds, merged
-from pipelines.domain.trades.performance import measure
+from pipelines.domain.trades import audit
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.errors import BadInput, SluiceError
 from pipelines.freqtrade.messages import BacktestReply
+from pipelines.reports import views
 from pipelines.reports.model import Report, StrategyReport, WindowView
 from pipelines.workflow.isolation import enclosure
 from pipelines.workflow.place import Place
@@ -57,7 +58,7 @@ def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = Fa
     if not names:
         return Report(())
     environment = place.environment(DOOR)
-    bench = _workbench(place, asked, progress)
+    bench = workbench(place, asked, progress)
     reports = tuple(_examine(place, asked, name, environment, bench) for name in names)
     return Report(tuple(_drawn(place, told, bench) for told in reports) if pictures else reports)
 
@@ -81,7 +82,8 @@ def _names(place: Place, asked: Asked) -> tuple[str, ...]:
     return tuple(name for name in changed if not asked.names or name in asked.names)
 
 
-def _workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
+def workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
+    """What checks work with, on this machine."""
     clock = SystemClock()
     versions = tool_versions()
     shell = Processes(place.home, enclosure(place, progress, weak=asked.weak))
@@ -205,21 +207,24 @@ def _drawn(place: Place, told: StrategyReport, bench: Workbench) -> StrategyRepo
     if told.evidence is None:
         return told
     strategy = plugins.read(place.root, told.name)
-    return replace(told, views=_views(strategy, place.environment(DOOR), bench))
+    return replace(told, views=drawable(strategy, place.environment(DOOR), bench))
 
 
-def _views(
+def drawable(
     strategy: Strategy, environment: Environment, bench: Workbench
 ) -> tuple[WindowView, ...]:
+    """The windows of the admission whose trades are in the cache and can have been made."""
     kept = bench.cache.get(backtest.log_key(strategy, environment, bench))
     if kept is None:
         return ()
-    own = strategy.manifest.timeframe
+    own, portfolio = strategy.manifest.timeframe, environment.portfolio
     series: dict[str, Candles] = {p: bench.shelf.candles(p, own) for p in strategy.manifest.pairs}
-    views = []
-    for name, told in BacktestReply.model_validate_json(kept).windows.items():
-        if told.log is not None:
-            window, fee = bench.shelf.data.windows[name], float(environment.portfolio.fee)
-            _, account, held = measure(told.log, series, window, fee)
-            views.append(WindowView(name, told.log, account, held))
-    return tuple(views)
+    reply = BacktestReply.model_validate_json(kept)
+    found = []
+    for name in environment.admission.windows:
+        told, window = reply.windows.get(name), bench.shelf.data.windows[name]
+        # Trades that cannot have been made would draw a picture of what never was.
+        if told and told.log and not audit.problems(told.log, series, window, portfolio):
+            log = told.log.model_copy(update={"window": name})
+            found.append(views.of_window(log, series, window, float(portfolio.fee)))
+    return tuple(found)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipelines import documents
 from pipelines.domain.attack import Attempt
 from pipelines.domain.verdict import Finding, Status
 from pipelines.errors import ExitCode
-from pipelines.reports import attacks, machine, markdown, plain, terminal
+from pipelines.reports import attacks, machine, plain, terminal
 from pipelines.reports.model import Report
 from pipelines.reports.progress import Progress
 from pipelines.workflow.data import Pinned, Verification
@@ -100,15 +99,11 @@ def pinned(report: Pinned) -> ExitCode:
     return ExitCode.DONE
 
 
-def write(report: Report, folder: Path) -> Path:
-    """Write the report as a folder of web pages, Markdown and JSON; the page to open.
+def write(report: Report, out: Path) -> Path:
+    """Write the report as a folder of web pages, Markdown, JSON and JUnit XML; the page to open.
 
-    :raises BadInput: when the folder holds something that is no report.
-    :raises CannotTell: when it cannot be written.
+    :raises BadInput: when the folder holds something that is no report, or cannot be written.
     """
-    from pipelines.reports import html  # drawing is slow to import, and only needed here
+    from pipelines.reports import folder  # drawing is slow to import, and only needed here
 
-    page = html.write(report, folder)
-    documents.write(folder / "report.md", markdown.render(report))
-    documents.write(folder / "report.json", machine.as_json(report) + "\n")
-    return page
+    return folder.write(report, out)

@@ -263,7 +263,6 @@ def test_more_tests_than_fit_have_not_passed() -> None:
 
 
 OWN = """
-import numpy as np
 import pytest
 
 def test_parameters_and_shared_code_are_there(strategy):

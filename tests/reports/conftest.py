@@ -14,6 +14,7 @@ from pipelines.domain.thresholds import WindowThresholds, judge
 from pipelines.domain.trades.performance import measure
 from pipelines.domain.trades.trade import Fill, Trade, TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
+from pipelines.reports import views
 from pipelines.reports.model import Report, StrategyReport, WindowView
 
 HOSTILE = (
@@ -34,8 +35,8 @@ THRESHOLDS = {
 }
 
 
-def candles() -> dict[str, Candles]:
-    """A year of a pair that rises, falls by a third and recovers."""
+def candles(*pairs: str) -> dict[str, Candles]:
+    """A year in which every pair rises, falls by a third and recovers."""
     whole = WINDOWS["whole"]
     step = TIMEFRAMES["1h"]
     time = np.arange(milliseconds(whole.opens), milliseconds(whole.closes), step, dtype=np.int64)
@@ -43,13 +44,15 @@ def candles() -> dict[str, Candles]:
     close = np.interp(place, [0, 0.4, 0.7, 1], [100, 150, 100, 130]) * (1 + 0.01 * np.sin(time))
     opened = np.concatenate(([close[0]], close[:-1]))
     high, low = np.maximum(opened, close), np.minimum(opened, close)
-    return {"BTC/USDT": Candles("BTC/USDT", "1h", time, opened, high, low, close, close)}
+    return {p: Candles(p, "1h", time, opened, high, low, close, close) for p in pairs}
 
 
-def trades(window: str, series: Candles, every: int = 600, held: int = 200) -> TradeLog:
-    """A trade every so many candles, all of it invested, without fees."""
+def trades(window: str, known: dict[str, Candles], text: str, held: int = 200) -> TradeLog:
+    """A trade every 600 candles, the pairs by turns, all of it invested, without fees."""
     balance, made = 1000.0, []
-    for first in range(10, len(series) - held, every):
+    every = list(known.values())
+    for number, first in enumerate(range(10, len(every[0]) - held, 600)):
+        series = every[number % len(every)]
         last = first + held
         bought, sold = float(series.close[first]), float(series.close[last])
         amount = balance / bought
@@ -65,7 +68,8 @@ def trades(window: str, series: Candles, every: int = 600, held: int = 200) -> T
                 opened=opened,
                 closed=closed,
                 fills=fills,
-                exit_reason="exit_signal",
+                tag=f"{text}{number % 3}",
+                exit_reason=text or "exit_signal",
                 fee=0.0,
                 profit=profit,
             )
@@ -80,19 +84,20 @@ def trades(window: str, series: Candles, every: int = 600, held: int = 200) -> T
     )
 
 
-def backtest() -> tuple[Verdict, tuple[WindowView, ...]]:
-    """A backtest that missed two thresholds, and its curves."""
+def backtest(*pairs: str, text: str = "") -> tuple[Verdict, tuple[WindowView, ...]]:
+    """A backtest that missed some thresholds, and its curves. `text` is in every tag."""
     findings: list[Finding] = []
     measurements: dict[str, Decimal] = {}
-    views = []
+    drawn = []
     for name, window in WINDOWS.items():
-        every = candles()
-        log = trades(name, every["BTC/USDT"].between(window.opens, window.closes))
-        performance, account, held = measure(log, every, window, 0.0)
+        every = candles(*pairs)
+        inside = {p: c.between(window.opens, window.closes) for p, c in every.items()}
+        log = trades(name, inside, text)
+        performance, _, _ = measure(log, every, window, 0.0)
         figures = performance.figures()
         findings += judge(name, figures, THRESHOLDS[name])
         measurements |= {f"{name}.{figure}": value for figure, value in figures.items()}
-        views.append(WindowView(name, log, account, held))
+        drawn.append(views.of_window(log, every, window, 0.0))
     verdict = Verdict(
         check="backtest",
         status=Status.FAILED,
@@ -100,7 +105,7 @@ def backtest() -> tuple[Verdict, tuple[WindowView, ...]]:
         measurements=measurements,
         duration=12.3,
     )
-    return verdict, tuple(views)
+    return verdict, tuple(drawn)
 
 
 def evidence(verdicts: tuple[Verdict, ...], *, demo: bool = False) -> Evidence:
@@ -124,7 +129,7 @@ def evidence(verdicts: tuple[Verdict, ...], *, demo: bool = False) -> Evidence:
 @pytest.fixture(scope="session")
 def failed() -> StrategyReport:
     """A strategy whose backtest said no, with pictures."""
-    verdict, views = backtest()
+    verdict, drawn = backtest("BTC/USDT")
     verdicts = (Verdict(check="manifest", status=Status.PASSED, duration=0.1), verdict)
     return StrategyReport(
         name="breakout",
@@ -132,9 +137,18 @@ def failed() -> StrategyReport:
         verdicts=verdicts,
         evidence=evidence(verdicts),
         path=Path("evidence.json"),
-        views=views,
+        views=drawn,
         thresholds=THRESHOLDS,
     )
+
+
+@pytest.fixture(scope="session")
+def broad(failed: StrategyReport) -> StrategyReport:
+    """Twenty pairs with names that are as long as they get, and a name that is too."""
+    pairs = [f"1000{name}LONGCOIN{n}/USDT:USDT" for n, name in enumerate(["ABC", "XYZQ"] * 10)]
+    verdict, drawn = backtest(*pairs)
+    name = "a_strategy_with_a_name_that_somebody_thought_about_for_long"
+    return replace(failed, name=name, verdicts=(failed.verdicts[0], verdict), views=drawn)
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +172,8 @@ def hostile(failed: StrategyReport) -> StrategyReport:
             measurements={HOSTILE: Decimal("0.1")},
         ),
     )
-    return replace(failed, name=HOSTILE, summary=HOSTILE, verdicts=verdicts)
+    _, drawn = backtest(HOSTILE[:250], text=HOSTILE[:250])
+    return replace(failed, name=HOSTILE, summary=HOSTILE, verdicts=verdicts, views=drawn)
 
 
 @pytest.fixture(scope="session")

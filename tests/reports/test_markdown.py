@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+from pipelines.domain.verdict import Status, Verdict
 from pipelines.reports import markdown
 from pipelines.reports.model import Report, StrategyReport
 
@@ -64,8 +65,40 @@ def test_fits_a_comment_whatever_there_is_to_say(hostile: StrategyReport) -> Non
     text = markdown.render(many)
     assert len(text.encode()) < 65_536
     assert markdown.CUT in text
-    assert "and 240 more strategies" in text
-    assert text.count("<details>") == text.count("</details>")
+    shown = text.count("| ✗ FAILED | backtest")
+    assert f"and {300 - shown} more strategies" in text
+    assert 20 < shown < 300
+    assert text.count("<details>") == text.count("</details>") > 0
+
+
+def test_one_that_says_too_much_takes_the_room_of_no_other(
+    failed: StrategyReport, hostile: StrategyReport
+) -> None:
+    finding = hostile.verdicts[2].findings[0]
+    checks = [
+        Verdict(check=f"c{n}", status=Status.FAILED, findings=(finding,) * 20) for n in range(9)
+    ]
+    text = markdown.render(Report((replace(hostile, verdicts=tuple(checks)), failed)))
+    assert len(text.encode()) < 65_536
+    assert "<details><summary>breakout 1.4.0" in text
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert markdown.CUT in text
+
+
+def test_what_blocks_comes_first(passed: StrategyReport, failed: StrategyReport) -> None:
+    text = markdown.render(Report((passed, failed)))
+    assert text.index("**breakout**") < text.index("**calm**")
+
+
+def test_says_why_and_what_would_have_been_enough(failed: StrategyReport) -> None:
+    text = markdown.render(Report((failed,)))
+    assert re.search(r"\| \*\*breakout\*\* \| ✗ FAILED \| backtest: 3 of 5 thresholds missed", text)
+    assert re.search(r"^  - \d+\.\d points too much; enough would be: all positions", text, re.M)
+    assert re.search(r"^\| BTC/USDT \| 15 \| [+-]\d", text, re.M)
+
+
+def test_words_between_colons_become_no_pictures() -> None:
+    assert markdown.safe(":shipit: 12:30:10") == ":&#8203;shipit: 12:&#8203;30:10"
 
 
 def test_nothing_checked_is_said() -> None:

@@ -46,7 +46,7 @@ def test_thinning_keeps_extremes_and_ends() -> None:
 
 
 def test_few_points_are_all_drawn() -> None:
-    assert pictures.thinned((np.ones(2000),)).tolist() == list(range(2000))
+    assert pictures.thinned((np.ones(1200),)).tolist() == list(range(1200))
 
 
 def test_lines_end_where_the_account_ended(failed: StrategyReport) -> None:

@@ -35,12 +35,57 @@
     line(lines, "account", "account", "account", "solid", format),
   ];
 
+  // Plotly's own ticks of a narrow logarithmic axis are digits without their thousands.
+  const steps = (values) => {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    if (low <= 0) return { type: "log" };
+    const sizes = high / low > 30 ? [1, 3] : high / low > 4 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
+    const ticks = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+      ticks.push(...sizes.map((size) => size * 10 ** power));
+    }
+    return { type: "log", tickmode: "array", tickvals: ticks, ticktext: ticks.map(written) };
+  };
+  const written = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+
+  const marks = (orders, name, symbol, below) => ({
+    type: "scatter", mode: "markers+text", name, x: orders.time, y: orders.price,
+    text: orders.time.map(() => name), textposition: below ? "bottom center" : "top center",
+    textfont: { color: color("ink"), size: 12 },
+    marker: { symbol, size: 13, color: color("ink"), line: { color: color("card"), width: 1.5 } },
+    hovertemplate: `${name} %{y:,.6~g}<extra></extra>`,
+  });
+
   const draw = {
+    price: (all, panel, picture) => {
+      const of = all.prices[Number(picture.dataset.number)];
+      const [opened, closed] = [Math.min(...of.entries.time), Math.max(...of.exits.time)];
+      // Room for the words below and above the outermost marks.
+      const [low, high] = [Math.min(...of.low, ...of.entries.price, ...of.exits.price), Math.max(...of.high, ...of.entries.price, ...of.exits.price)];
+      const room = (high - low || high) * 0.12;
+      const side = (shade, fill) => ({ line: { color: color(shade), width: 1 }, fillcolor: fill });
+      return [
+        [
+          {
+            type: "candlestick", name: "price", x: of.time, open: of.open, high: of.high, low: of.low, close: of.close,
+            increasing: side("account", color("card")), decreasing: side("held", color("held")), hoverinfo: "x+y",
+          },
+          marks(of.entries, of.short ? "sell" : "buy", of.short ? "triangle-down" : "triangle-up", !of.short),
+          marks(of.exits, of.short ? "buy" : "sell", of.short ? "triangle-up" : "triangle-down", of.short),
+        ],
+        layout({
+          hovermode: "closest", showlegend: false,
+          xaxis: { type: "date", rangeslider: { visible: false }, nticks: 4 },
+          yaxis: { tickformat: ",.5~g", nticks: 5, range: [low - room, high + room] },
+          shapes: [{ type: "rect", xref: "x", yref: "paper", x0: opened, x1: closed, y0: 0, y1: 1, layer: "below", line: { width: 0 }, fillcolor: `rgba(${color("won")}, .1)` }],
+        }),
+      ];
+    },
     equity: (of, panel) => [
       pair(of.equity, "%{y:,.4~g}"),
       layout({
         xaxis: { type: "date" },
-        yaxis: panel.querySelector(".log").checked ? { type: "log", nticks: 8 } : { tickformat: "~s" },
+        yaxis: panel.querySelector(".log").checked ? steps([...of.equity.account, ...of.equity.held]) : { tickformat: "~s" },
       }),
     ],
     drawdown: (of) => {
@@ -48,7 +93,6 @@
       const limit = of.limit === null ? [] : [{
         type: "line", xref: "paper", x0: 0, x1: 1, y0: of.limit, y1: of.limit,
         line: { color: color("failed"), width: 1.5, dash: "dash" },
-        label: { text: `at most ${-of.limit} %`, textposition: "start", yanchor: "top", font: { color: color("failed"), size: 11 } },
       }];
       return [
         [held, { ...account, fill: "tozeroy", fillcolor: `rgba(${color("won")}, .15)` }],
@@ -75,7 +119,7 @@
 
   const paint = (panel) => {
     for (const picture of panel.querySelectorAll(".picture")) {
-      const [traces, shape] = draw[picture.dataset.draw](drawn[panel.id], panel);
+      const [traces, shape] = draw[picture.dataset.draw](drawn[panel.id], panel, picture);
       Plotly.react(picture, traces, shape, config);
     }
   };

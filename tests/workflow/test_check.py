@@ -1,0 +1,95 @@
+"""What may be drawn: trades come from a child process, and a picture would make them look true."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.adapters import plugins
+from pipelines.checks import backtest
+from pipelines.checks.workbench import Workbench
+from pipelines.domain.candles import TIMEFRAMES, Candles, milliseconds
+from pipelines.domain.environment import Environment
+from pipelines.domain.strategy import Strategy
+from pipelines.domain.trades.trade import Fill, Trade, TradeLog
+from pipelines.freqtrade.messages import BacktestReply, WindowReply
+from pipelines.reports.progress import Progress
+from pipelines.workflow import check, place
+
+# The embedded market is made up candle by candle, which takes its time.
+pytestmark = pytest.mark.slow
+
+PAIR = "BTC/USDT"
+
+
+@pytest.fixture(scope="module")
+def environment(root: Path) -> Environment:
+    return place.Place(root, root / "unused").environment(check.DOOR)
+
+
+@pytest.fixture(scope="module")
+def strategy(root: Path) -> Strategy:
+    return plugins.read(root, "trend_breakout")
+
+
+@pytest.fixture
+def bench(root: Path, tmp_path: Path) -> Workbench:
+    """The real one, on the embedded market, with a cache of its own."""
+    return check.workbench(place.Place(root, tmp_path), check.Asked(), Progress(quiet=True))
+
+
+def _log(window: str, series: Candles, opens: int, price: float = 1.0) -> TradeLog:
+    """One trade of a thousand from close to close, two hours apart; `price` times what it was."""
+    first = int(series.time.searchsorted(opens)) + 50
+    bought, sold = float(series.close[first]) * price, float(series.close[first + 2])
+    amount, fee = 1000 / bought, 0.001
+    profit = amount * (sold - bought) - fee * amount * (sold + bought)
+    opened, closed = int(series.time[first]), int(series.time[first + 2])
+    assert closed - opened == 2 * TIMEFRAMES["1h"]
+    fills = (
+        Fill(at=opened, price=bought, amount=amount, entry=True),
+        Fill(at=closed, price=sold, amount=amount, entry=False),
+    )
+    trade = Trade(
+        pair=PAIR,
+        opened=opened,
+        closed=closed,
+        fills=fills,
+        exit_reason="exit_signal",
+        fee=fee,
+        profit=profit,
+    )
+    return TradeLog(
+        window=window,
+        starting_balance=10000.0,
+        final_balance=10000.0 + profit,
+        left_open=0,
+        trades=(trade,),
+    )
+
+
+def test_draws_what_can_have_been_made_and_nothing_else(
+    strategy: Strategy, environment: Environment, bench: Workbench
+) -> None:
+    windows, series = bench.shelf.data.windows, bench.shelf.candles(PAIR, "1h")
+    opens = {name: milliseconds(window.opens) for name, window in windows.items()}
+    reply = BacktestReply(
+        windows={
+            # The child's own name for a window is not what it is called.
+            "whole": WindowReply(log=_log("<b>whole", series, opens["whole"])),
+            "bear": WindowReply(log=_log("bear", series, opens["bear"], price=0.5)),
+            "bull": WindowReply(error="broke off"),
+            "no such window": WindowReply(log=_log("whole", series, opens["whole"])),
+        }
+    )
+    bench.cache.put(backtest.log_key(strategy, environment, bench), reply.canonical())
+    (view,) = check.drawable(strategy, environment, bench)
+    assert view.window == "whole"
+    assert view.span == windows["whole"]
+    assert set(view.moved) == set(strategy.manifest.pairs)
+    assert [chosen.trade.pair for chosen in view.chosen] == [PAIR]
+
+
+def test_without_a_backtest_there_is_nothing_to_draw(
+    strategy: Strategy, environment: Environment, bench: Workbench
+) -> None:
+    assert check.drawable(strategy, environment, bench) == ()
