@@ -1,6 +1,7 @@
 """What a check gets to work with. Everything that does I/O comes in through here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,15 @@ class Shelf(Protocol):
     def path(self, pair: str, timeframe: str) -> Path: ...
     def markets(self, pairs: tuple[str, ...]) -> bytes:
         """Market metadata as ccxt parses it: JSON, symbol to market."""
+        ...
+
+    def lend(
+        self, series: Sequence[Candles]
+    ) -> AbstractContextManager[Mapping[tuple[str, str], Path]]:
+        """Files of other candles, by pair and timeframe, until the context ends.
+
+        :raises CannotTell: when they cannot be written.
+        """
         ...
 
 

@@ -10,7 +10,8 @@ from pipelines.adapters.processes import Processes
 from pipelines.adapters.ruff import Ruff
 from pipelines.adapters.storage import EvidenceStore, FolderCache
 from pipelines.adapters.versions import tool_versions
-from pipelines.checks import CHECKS, backtest, manifest
+from pipelines.checks import CHECKS, manifest
+from pipelines.checks.backtest_job import log_key
 from pipelines.checks.workbench import Check, Progress, Subject, Workbench
 from pipelines.domain.candles import Candles
 from pipelines.domain.environment import Environment
@@ -205,7 +206,7 @@ def _drawn(place: Place, told: StrategyReport, bench: Workbench) -> StrategyRepo
 def _views(
     strategy: Strategy, environment: Environment, bench: Workbench
 ) -> tuple[WindowView, ...]:
-    kept = bench.cache.get(backtest.log_key(strategy, environment, bench))
+    kept = bench.cache.get(log_key(strategy, environment, bench))
     if kept is None:
         return ()
     own = strategy.manifest.timeframe
