@@ -11,10 +11,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -32,6 +33,7 @@ class Processes:
     """Runs jobs below `home`/work. Implements the checks' `Shell`."""
 
     home: Path
+    stopping: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     isolation = Isolation.WEAK
 
@@ -43,7 +45,11 @@ class Processes:
         with self._folder() as folder:
             with _told():
                 _lay_out(folder, job)
-            return _run(folder, job)
+            return _run(folder, job, self.stopping)
+
+    def stop(self) -> None:
+        """End every job that runs, for good: whoever started them was interrupted."""
+        self.stopping.set()
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
@@ -90,7 +96,7 @@ def _lay_out(folder: Path, job: Job) -> None:
         target.symlink_to(Path(source).resolve())
 
 
-def _run(folder: Path, job: Job) -> Ended:
+def _run(folder: Path, job: Job, stopping: threading.Event) -> Ended:
     printed = folder / "output"
     with printed.open("wb") as output:
         child = subprocess.Popen(
@@ -104,7 +110,7 @@ def _run(folder: Path, job: Job) -> Ended:
         )
     try:
         _limit(child.pid, job.limits)
-        killed = _watch(child, printed, job.limits)
+        killed = _watch(child, printed, job.limits, stopping)
     finally:
         # Interrupted or done: nothing of the group outlives this call.
         with suppress(ProcessLookupError):
@@ -138,7 +144,9 @@ def _limit(pid: int, limits: Limits) -> None:
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
-def _watch(child: subprocess.Popen[bytes], printed: Path, limits: Limits) -> str:
+def _watch(
+    child: subprocess.Popen[bytes], printed: Path, limits: Limits, stopping: threading.Event
+) -> str:
     """Wait for the end; the name of the limit that was broken, or nothing."""
     deadline = time.monotonic() + limits.wall_seconds
     while child.poll() is None:
@@ -146,7 +154,8 @@ def _watch(child: subprocess.Popen[bytes], printed: Path, limits: Limits) -> str
             return "wall time"
         if printed.stat().st_size > limits.output_kb << 10:
             return "output"
-        time.sleep(POLL_SECONDS)
+        if stopping.wait(POLL_SECONDS):
+            return "interrupted"
     return ""
 
 

@@ -14,6 +14,7 @@ from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.trades.prefix import Series
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
+from pipelines.freqtrade.bias_messages import PairRequest
 
 NAME = "bias"
 
@@ -36,16 +37,34 @@ def run(subject: Subject, bench: Workbench) -> Verdict:
     }
     cuts = replay.choose(subject, logs, series, bench)
     bench.progress.say(f"{subject.strategy.name}: bias, {len(cuts)} replays on candles cut short")
-    with ThreadPoolExecutor(max_workers=bench.jobs) as pool:
-        analysed = pool.submit(analysis.run, asked, subject, bench)
-        replayed = [
-            pool.submit(replay.run, cut, logs[cut.window], series, subject, bench) for cut in cuts
-        ]
-        said = [analysed.result(), *(each.result() for each in replayed)]
+    said = _heard(asked, cuts, logs, series, subject, bench)
     if not any(cut.window == _main(logs) for cut in cuts):
         said.append((Status.ERRORED, (_NO_CUT,)))
     trades = sum(each.trades for each in asked)
     return _verdict(said, {"trades": Decimal(trades), "replays": Decimal(len(cuts))})
+
+
+def _heard(
+    asked: tuple[PairRequest, ...],
+    cuts: tuple[replay.Cut, ...],
+    logs: Mapping[str, TradeLog],
+    series: Series,
+    subject: Subject,
+    bench: Workbench,
+) -> list[Said]:
+    """What all witnesses say, `bench.jobs` of them at once."""
+    with ThreadPoolExecutor(max_workers=bench.jobs) as pool:
+        try:
+            analysed = pool.submit(analysis.run, asked, subject, bench)
+            replayed = [
+                pool.submit(replay.run, cut, logs[cut.window], series, subject, bench)
+                for cut in cuts
+            ]
+            return [analysed.result(), *(each.result() for each in replayed)]
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            bench.shell.stop()
+            raise
 
 
 def _verdict(said: Iterable[Said], measurements: dict[str, Decimal]) -> Verdict:

@@ -16,9 +16,13 @@ from pipelines.domain.verdict import Verdict
 
 
 class Shell(Protocol):
-    """Runs child processes. The only way to run strategy code."""
+    """Runs child processes. The only way to run strategy code. `run` may be called by threads."""
 
     def run(self, job: Job) -> Ended: ...
+
+    def stop(self) -> None:
+        """End every job that runs, for good: whoever started them was interrupted."""
+        ...
 
 
 class Shelf(Protocol):
