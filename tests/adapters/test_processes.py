@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,14 @@ def _gone(pid: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def test_jobs_of_several_threads_are_stopped_together(tmp_path: Path) -> None:
+    shell = Processes(tmp_path)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = [pool.submit(shell.run, _job("import time; time.sleep(60)")) for _ in range(2)]
+        while sum(1 for _ in tmp_path.glob("work/*/output")) < 2:
+            time.sleep(0.02)
+        shell.stop()
+        assert [each.result().killed for each in running] == ["interrupted"] * 2
+    assert list((tmp_path / "work").iterdir()) == []

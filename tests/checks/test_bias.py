@@ -1,11 +1,14 @@
 """The check bias with the real freqtrade: planted faults, and the same strategy without them."""
 
 import json
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -424,3 +427,22 @@ def test_a_backtest_that_had_to_be_ended_ends_the_examination(bench: Workbench) 
     verdict = bias.run(subject(INNOCENT), replace(bench, shell=Answers(), cache=Notes()))
     assert (verdict.status, verdict.final) == (Status.FAILED, True)
     assert verdict.findings[0].actual == "wall time"
+
+
+@pytest.mark.freqtrade
+def test_interrupted_it_stops_what_runs_at_once(ask: Any, bench: Workbench) -> None:
+    ask(examined, INNOCENT)
+    stopped = Event()
+
+    class Interrupts:
+        def run(self, job: Job) -> Ended:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stopped.wait(30), "nobody stopped this job"
+            return Ended("interrupted", -9, None, "")
+
+        def stop(self) -> None:
+            stopped.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        bias.run(subject(INNOCENT), replace(bench, shell=Interrupts(), jobs=1))
+    assert stopped.is_set()
