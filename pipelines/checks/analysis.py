@@ -27,8 +27,8 @@ from pipelines.freqtrade.messages import Span
 PAIRS = 2
 """How many pairs are analysed, those with the most trades first."""
 
-TRADES = 4
-"""How many trades of each are taken apart: two backtests each."""
+TRADES = 8
+"""How many trades in all are taken apart: two backtests each."""
 
 LEAST = 5
 """Fewer trades than this in all show nothing, one way or the other."""
@@ -59,26 +59,25 @@ def pairs(logs: Mapping[str, TradeLog], timeframe: str) -> tuple[PairRequest, ..
         if trade.exit_reason != FORCED_EXIT:
             own.setdefault(trade.pair, []).append(trade)
     chosen = sorted(own, key=lambda pair: (-len(own[pair]), pair))[:PAIRS]
-    total = sum(len(trades) for trades in own.values())
-    if sum(min(len(own[pair]), TRADES) for pair in chosen) < LEAST:
-        raise Unknown(Status.ERRORED, _too_few(total))
+    counts = {pair: min(len(own[pair]), TRADES // len(chosen)) for pair in chosen}
+    if sum(counts.values()) < LEAST:
+        raise Unknown(Status.ERRORED, _too_few(sum(len(trades) for trades in own.values())))
     ends = max(trade.closed for trade in log.trades)
     begins = min(trade.opened for trade in log.trades)
     step = TIMEFRAMES[timeframe]
     return tuple(
         PairRequest(
             pair=pair,
-            span=_densest(own[pair], step),
-            trades=min(len(own[pair]), TRADES),
+            span=_densest(own[pair], counts[pair], step),
+            trades=counts[pair],
             last=ends - number * ((ends - begins) // step // 3) * step,
         )
         for number, pair in enumerate(chosen)
     )
 
 
-def _densest(trades: list[Trade], step: int) -> Span:
+def _densest(trades: list[Trade], count: int, step: int) -> Span:
     """The shortest span that holds as many trades as are taken apart."""
-    count = min(len(trades), TRADES)
     stretches = [trades[first : first + count] for first in range(len(trades) - count + 1)]
     best = min(stretches, key=lambda each: each[-1].closed - each[0].opened)
     return Span(start=best[0].opened - MARGIN * step, end=best[-1].closed + MARGIN * step)

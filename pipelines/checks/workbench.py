@@ -1,7 +1,7 @@
 """What a check gets to work with. Everything that does I/O comes in through here."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager as Context
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,9 +41,7 @@ class Shelf(Protocol):
         """Market metadata as ccxt parses it: JSON, symbol to market."""
         ...
 
-    def lend(
-        self, series: Sequence[Candles]
-    ) -> AbstractContextManager[Mapping[tuple[str, str], Path]]:
+    def lend(self, series: Sequence[Candles]) -> Context[Mapping[tuple[str, str], Path]]:
         """Files of other candles, by pair and timeframe, until the context ends.
 
         :raises CannotTell: when they cannot be written.

@@ -18,14 +18,14 @@ from pipelines.adapters import feather
 from pipelines.adapters.candles import CandleShelf
 from pipelines.adapters.processes import Processes
 from pipelines.checks import analysis, bias, replay
-from pipelines.checks.backtest_job import trades_of, windows_of
+from pipelines.checks.backtest_job import Unknown, trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, DataSet, moment
 from pipelines.domain.child import Ended, Job
 from pipelines.domain.environment import Environment
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.trades.prefix import Series
-from pipelines.domain.trades.trade import TradeLog
+from pipelines.domain.trades.trade import Fill, Trade, TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.freqtrade.bias_messages import PairRequest
 from pipelines.freqtrade.messages import Span
@@ -446,3 +446,47 @@ def test_interrupted_it_stops_what_runs_at_once(ask: Any, bench: Workbench) -> N
     with pytest.raises(KeyboardInterrupt):
         bias.run(subject(INNOCENT), replace(bench, shell=Interrupts(), jobs=1))
     assert stopped.is_set()
+
+
+def trades(pair: str, count: int, reason: str = "exit_signal") -> tuple[Trade, ...]:
+    """A trade a day, and the last four every other hour."""
+    hours = [24 * n if n < count - 4 else 24 * count + 2 * n for n in range(count)]
+    return tuple(
+        Trade(
+            pair=pair,
+            opened=FIRST + hour * HOUR,
+            closed=FIRST + (hour + 1) * HOUR,
+            fills=(
+                Fill(at=FIRST + hour * HOUR, price=1.0, amount=1.0, entry=True),
+                Fill(at=FIRST + (hour + 1) * HOUR, price=1.0, amount=1.0, entry=False),
+            ),
+            exit_reason=reason,
+            fee=0.001,
+            profit=0.0,
+        )
+        for hour in hours
+    )
+
+
+def asked(*told: tuple[Trade, ...]) -> tuple[PairRequest, ...]:
+    every = tuple(trade for each in told for trade in each)
+    log = TradeLog(window="whole", starting_balance=1, final_balance=1, left_open=0, trades=every)
+    return analysis.pairs({"whole": log}, "1h")
+
+
+def test_the_pairs_that_trade_most_are_analysed_where_their_trades_lie_closest() -> None:
+    first, second = asked(trades("A/B", 6), trades("C/D", 10), trades("E/F", 20))
+    assert (first.pair, second.pair) == ("E/F", "C/D")
+    assert (first.trades, second.trades) == (4, 4)
+    assert first.span.start == FIRST + (512 - analysis.MARGIN) * HOUR
+    assert first.span.end == FIRST + (518 + 1 + analysis.MARGIN) * HOUR
+
+
+def test_a_single_pair_is_enough() -> None:
+    (only,) = asked(trades("A/B", 30))
+    assert only.trades == 8
+
+
+def test_trades_that_the_end_of_the_window_closed_show_nothing() -> None:
+    with pytest.raises(Unknown, match="too few trades to tell"):
+        asked(trades("A/B", 4), trades("C/D", 30, reason="force_exit"))
