@@ -348,6 +348,19 @@ def test_an_analysis_that_breaks_off_is_no_pass(
     assert actual in findings[0].actual
 
 
+@dataclass(frozen=True)
+class Answers:
+    """A shell whose children all end alike."""
+
+    ended: Ended
+
+    def run(self, job: Job) -> Ended:
+        return self.ended
+
+    def stop(self) -> None:
+        raise AssertionError("nothing runs")
+
+
 def answered(*, lost: bool = False, **more: object) -> Ended:
     """A child's answer for both pairs with nothing in it to object to, but for `more` of BTC."""
     fine: dict[str, object] = {
@@ -389,14 +402,7 @@ def drift(percent: float | None, deviations: float | None) -> dict[str, object]:
 def test_an_answer_passes_only_when_every_analysis_of_every_pair_does(
     bench: Workbench, ended: Ended, status: Status, what: str
 ) -> None:
-    class Answers:
-        def run(self, job: Job) -> Ended:
-            return ended
-
-        def stop(self) -> None:
-            raise AssertionError("nothing runs")
-
-    said, findings = analysis.run(ASKED, subject(INNOCENT), replace(bench, shell=Answers()))
+    said, findings = analysis.run(ASKED, subject(INNOCENT), replace(bench, shell=Answers(ended)))
     assert said is status, findings
     assert [f.what for f in findings if f.what.startswith(what)] if what else findings == ()
 
@@ -404,29 +410,29 @@ def test_an_answer_passes_only_when_every_analysis_of_every_pair_does(
 def test_a_backtest_that_could_not_be_told_leaves_bias_untold(bench: Workbench) -> None:
     reply = b'{"windows": {"whole": {"error": "ValueError"}, "early": {"error": "ValueError"}}}'
 
-    class Answers:
-        def run(self, job: Job) -> Ended:
-            return Ended("", 0, reply, "")
-
-        def stop(self) -> None:
-            raise AssertionError("nothing runs")
-
-    verdict = bias.run(subject(INNOCENT), replace(bench, shell=Answers(), cache=Notes()))
+    shell = Answers(Ended("", 0, reply, ""))
+    verdict = bias.run(subject(INNOCENT), replace(bench, shell=shell, cache=Notes()))
     assert (verdict.status, verdict.final) == (Status.ERRORED, False)
     assert verdict.findings[0].actual == "ValueError"
 
 
 def test_a_backtest_that_had_to_be_ended_ends_the_examination(bench: Workbench) -> None:
-    class Answers:
-        def run(self, job: Job) -> Ended:
-            return Ended("wall time", -9, None, "")
-
-        def stop(self) -> None:
-            raise AssertionError("nothing runs")
-
-    verdict = bias.run(subject(INNOCENT), replace(bench, shell=Answers(), cache=Notes()))
+    shell = Answers(Ended("wall time", -9, None, ""))
+    verdict = bias.run(subject(INNOCENT), replace(bench, shell=shell, cache=Notes()))
     assert (verdict.status, verdict.final) == (Status.FAILED, True)
     assert verdict.findings[0].actual == "wall time"
+
+
+@pytest.mark.freqtrade
+def test_a_no_outweighs_a_dont_know_and_spares_the_backtest(ask: Any, bench: Workbench) -> None:
+    ask(examined, INNOCENT)
+    # What freqtrade's analyses answer is no answer of a backtest: the replays cannot tell.
+    shell = Answers(answered(lookahead={"trades": 3, "exits": 1}))
+    verdict = bias.run(subject(INNOCENT), replace(bench, shell=shell))
+    assert (verdict.status, verdict.final) == (Status.FAILED, True)
+    whats = [finding.what for finding in verdict.findings]
+    assert whats[0] == "BTC/USDT: trades that did not happen again without later candles"
+    assert "the backtest's answer cannot be understood" in whats
 
 
 @pytest.mark.freqtrade
