@@ -17,7 +17,7 @@ def _blocks(root: Path, language: str) -> list[str]:
 
 def _timeless(text: str) -> list[str]:
     """Lines without what differs from run to run: seconds, widths, and the place of evidence."""
-    lines = re.sub(r"(\d+ min )?\d+(\.\d)? s$", "", text, flags=re.MULTILINE).splitlines()
+    lines = re.sub(r"(\d+ min \d+|\d+\.\d) s$", "", text, flags=re.MULTILINE).splitlines()
     words = [" ".join(line.split()) for line in lines if not line.startswith("evidence ")]
     return [line for line in words if line.strip("─")]
 

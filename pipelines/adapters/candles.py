@@ -1,7 +1,9 @@
 """The shelf: where the candles of one data set stand, read only as the lock pins them."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +65,25 @@ class CandleShelf:
     def markets(self, pairs: tuple[str, ...]) -> bytes:
         """Market metadata as ccxt parses it: JSON, symbol to market."""
         return markets(pairs, self.data.trading_mode, self.recorded)
+
+    @contextmanager
+    def lend(self, series: Sequence[Candles]) -> Iterator[Mapping[tuple[str, str], Path]]:
+        """Files of other candles, by pair and timeframe, until the context ends.
+
+        Each is as old as the file of the shelf that it stands for.
+
+        :raises CannotTell: when they cannot be written.
+        """
+        with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as folder:
+            paths = {}
+            for candles in series:
+                key = candles.pair, candles.timeframe
+                path = Path(folder, self.data.file(*key))
+                feather.write(path, candles)
+                age = self.path(*key).stat()
+                os.utime(path, ns=(age.st_atime_ns, age.st_mtime_ns))
+                paths[key] = path
+            yield paths
 
     @property
     def anew(self) -> str:

@@ -8,9 +8,10 @@ on a disk is ever taken for its answer.
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -27,6 +28,7 @@ class Processes:
 
     home: Path
     enclosure: Enclosure
+    stopping: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     @property
     def isolation(self) -> Isolation:
@@ -43,6 +45,10 @@ class Processes:
                 _lay_out(folder, job)
             return self._run(folder, job)
 
+    def stop(self) -> None:
+        """End every job that runs, for good: whoever started them was interrupted."""
+        self.stopping.set()
+
     def _run(self, folder: Path, job: Job) -> Ended:
         with ExitStack() as kept, ExitStack() as given:
             output, printed = _pipe(kept, given)
@@ -51,7 +57,7 @@ class Processes:
                 started = self.enclosure.start(folder, job, Pipes(printed, answered))
             # Only the child may hold the ends that are written to, or no end would be seen.
             given.close()
-            watch = Watch(started, output, reply, job.limits)
+            watch = Watch(started, output, reply, job.limits, self.stopping)
             killed = ""
             try:
                 killed = watch.to_the_end()

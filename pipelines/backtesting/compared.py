@@ -25,7 +25,7 @@ class Difference:
     def __str__(self) -> str:
         return (
             f"{self.column} at the candle of {self.date:%Y-%m-%d %H:%M} "
-            f"is {_short(self.first)} and {_short(self.second)}"
+            f"is {short(self.first)} and {short(self.second)}"
         )
 
 
@@ -42,6 +42,11 @@ def columns_differ(first: pd.DataFrame, second: pd.DataFrame) -> Difference | No
     if lost:
         return Difference(0, first["date"].iloc[0], lost[0], "there", "not there")
     return signals_differ(first, second) or _earliest(first, second, first["date"], columns)
+
+
+def column_differs(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Difference | None:
+    """The first candle at which one column differs."""
+    return _earliest(first, second, first["date"], [column])
 
 
 def candles_differ(given: pd.DataFrame, answer: pd.DataFrame) -> Difference | None:
@@ -119,7 +124,8 @@ def _numeric(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value as messages show it."""
     if isinstance(value, float | np.floating):
         return "empty" if np.isnan(value) else f"{value:.8g}"
     text = str(value)

@@ -4,13 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pydantic import ValidationError
-
+from pipelines.checks.backtest_job import WHOLE, Unknown, trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain import thresholds
-from pipelines.domain.candles import Candles, Window, milliseconds
-from pipelines.domain.child import Ended, Job, Limits
-from pipelines.domain.document import sha256
+from pipelines.domain.candles import Candles, Window
 from pipelines.domain.environment import Environment, Portfolio
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.trades import audit
@@ -18,15 +15,9 @@ from pipelines.domain.trades.comparison import worse
 from pipelines.domain.trades.performance import Performance, measure, rounded
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
-from pipelines.freqtrade import config
-from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span
+from pipelines.freqtrade.messages import BacktestReply
 
 NAME = "backtest"
-
-WHOLE = "whole"
-"""The window on which a change is held against its incumbent."""
-
-LIMITS = Limits(wall_seconds=900, cpu_seconds=1800, memory_mb=8192)
 
 
 def run(subject: Subject, bench: Workbench) -> Verdict:
@@ -36,7 +27,7 @@ def run(subject: Subject, bench: Workbench) -> Verdict:
     try:
         told = _tell(strategy, environment, bench)
         old = _incumbent(subject, bench)
-    except _Unknown as unknown:
+    except Unknown as unknown:
         return Verdict(check=NAME, status=unknown.status, findings=unknown.findings)
     findings: list[Finding] = []
     measurements: dict[str, Decimal] = {}
@@ -56,15 +47,6 @@ def _named(prefix: str, performance: Performance | None) -> dict[str, Decimal]:
     return {f"{prefix}.{name}": value for name, value in figures.items()}
 
 
-def log_key(strategy: Strategy, environment: Environment, bench: Workbench) -> str:
-    """Where the cache keeps the trades of a strategy: all that they depend on, in one digest."""
-    manifest = strategy.manifest
-    data = bench.shelf.data.digest_of(manifest.candle_pairs, manifest.timeframes)
-    parts = (strategy.digest, data, environment.portfolio.content_digest(), bench.engine)
-    windows = ",".join(sorted(environment.admission.windows))
-    return f"backtest-{sha256(' '.join((*parts, windows)).encode())}"
-
-
 @dataclass(frozen=True)
 class _Told:
     """One window as the child told it, and what we make of it ourselves."""
@@ -76,141 +58,15 @@ class _Told:
     performance: Performance | None = None
 
 
-class _Unknown(Exception):
-    """There is nothing to judge, and why."""
-
-    def __init__(self, status: Status, *findings: Finding) -> None:
-        super().__init__(findings[0].what)
-        self.status, self.findings = status, findings
-
-
 def _tell(strategy: Strategy, environment: Environment, bench: Workbench) -> dict[str, _Told]:
-    windows = _windows(environment, bench)
-    reply = _reply(strategy, environment, windows, bench)
+    windows = windows_of(environment, bench)
+    reply = trades_of(strategy, environment, windows, bench)
     own = strategy.manifest.timeframe
     candles = {pair: bench.shelf.candles(pair, own) for pair in strategy.manifest.pairs}
     return {
         name: _examined(name, reply, candles, window, environment.portfolio)
         for name, window in windows.items()
     }
-
-
-def _windows(environment: Environment, bench: Workbench) -> dict[str, Window]:
-    there = bench.shelf.data.windows
-    missing = [name for name in environment.admission.windows if name not in there]
-    if missing:
-        raise _Unknown(
-            Status.ERRORED,
-            Finding(
-                what=f"the candles {bench.shelf.name} have no window {', '.join(missing)}",
-                expected=", ".join(environment.admission.windows),
-                actual=", ".join(there),
-                hint="add the window with 'sluice data pin', or judge on other candles",
-            ),
-        )
-    return {name: there[name] for name in environment.admission.windows}
-
-
-def _reply(
-    strategy: Strategy, environment: Environment, windows: Mapping[str, Window], bench: Workbench
-) -> BacktestReply:
-    key = log_key(strategy, environment, bench)
-    kept = bench.cache.get(key)
-    if kept is not None:
-        return BacktestReply.model_validate_json(kept)
-    ended = bench.shell.run(_job(strategy, environment, windows, bench))
-    reply = _understood(ended)
-    _refuse_unable(reply)
-    if not any(window.error for window in reply.windows.values()):
-        bench.cache.put(key, reply.canonical())
-    return reply
-
-
-def _job(
-    strategy: Strategy, environment: Environment, windows: Mapping[str, Window], bench: Workbench
-) -> Job:
-    manifest = strategy.manifest
-    sources = {f"{config.STRATEGIES}/{f.path}": f.content for f in strategy.files}
-    shared = {f"{config.STRATEGIES}/{f.path}": f.content for f in strategy.shared}
-    return Job(
-        module="pipelines.backtesting.backtest",
-        request=BacktestRequest(
-            class_name=manifest.class_name,
-            jobs=bench.jobs,
-            windows={
-                name: Span(start=milliseconds(w.opens), end=milliseconds(w.closes))
-                for name, w in windows.items()
-            },
-        ),
-        files={
-            **sources,
-            **shared,
-            "config.json": config.backtest(strategy.name, manifest, environment),
-            "markets.json": bench.shelf.markets(manifest.candle_pairs),
-        },
-        inputs={
-            f"{config.CANDLES}/{config.candle_file(pair, timeframe)}": bench.shelf.path(
-                pair, timeframe
-            )
-            for pair in manifest.candle_pairs
-            for timeframe in manifest.timeframes
-        },
-        limits=LIMITS,
-    )
-
-
-def _understood(ended: Ended) -> BacktestReply:
-    if ended.killed:
-        raise _Unknown(
-            Status.FAILED,
-            Finding(
-                what=f"the backtest was ended: {ended.killed}",
-                expected="a strategy that stays within its limits",
-                actual=ended.killed,
-                hint="look for loops, sleeps and output in the strategy's methods",
-            ),
-        )
-    if ended.reply is None:
-        raise _Unknown(
-            Status.ERRORED,
-            Finding(
-                what="the backtest left nothing to judge",
-                expected="the trades of every window",
-                actual=f"exit code {ended.exit_code}: {_last_line(ended.output)}",
-                hint="exit code 0 without trades is no pass: read the last lines above",
-            ),
-        )
-    try:
-        return BacktestReply.model_validate_json(ended.reply)
-    except ValidationError as error:
-        raise _Unknown(
-            Status.ERRORED,
-            Finding(
-                what="the backtest's answer cannot be understood",
-                expected="trades in our schema",
-                actual=f"{error.error_count()} errors, the first at {error.errors()[0]['loc']}",
-                hint="nothing but the backtest may write reply.json",
-            ),
-        ) from None
-
-
-def _refuse_unable(reply: BacktestReply) -> None:
-    unable = [(name, told.error) for name, told in reply.windows.items() if told.unable]
-    if unable:
-        raise _Unknown(
-            Status.ERRORED,
-            Finding(
-                what=f"{unable[0][0]}: the backtest could not be set up",
-                expected="trades",
-                actual=unable[0][1],
-                hint="nothing is known about the strategy: run the check again",
-            ),
-        )
-
-
-def _last_line(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "no output"
 
 
 def _examined(
@@ -281,7 +137,7 @@ def _incumbent(subject: Subject, bench: Workbench) -> Performance | None:
     bench.progress.say(f"{incumbent.name}: backtest of the incumbent")
     try:
         told = _tell(incumbent, subject.environment, bench)
-    except _Unknown as unknown:
+    except Unknown as unknown:
         if unknown.status is Status.ERRORED:
             raise
         return None

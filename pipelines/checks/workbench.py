@@ -1,6 +1,7 @@
 """What a check gets to work with. Everything that does I/O comes in through here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager as Context
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,15 @@ from pipelines.domain.verdict import Verdict
 
 
 class Shell(Protocol):
-    """Runs child processes. The only way to run strategy code."""
+    """Runs child processes. The only way to run strategy code. `run` may be called by threads."""
 
     @property
     def isolation(self) -> Isolation: ...
     def run(self, job: Job) -> Ended: ...
+
+    def stop(self) -> None:
+        """End every job that runs, for good: whoever started them was interrupted."""
+        ...
 
 
 class Shelf(Protocol):
@@ -37,6 +42,13 @@ class Shelf(Protocol):
     def path(self, pair: str, timeframe: str) -> Path: ...
     def markets(self, pairs: tuple[str, ...]) -> bytes:
         """Market metadata as ccxt parses it: JSON, symbol to market."""
+        ...
+
+    def lend(self, series: Sequence[Candles]) -> Context[Mapping[tuple[str, str], Path]]:
+        """Files of other candles, by pair and timeframe, until the context ends.
+
+        :raises CannotTell: when they cannot be written.
+        """
         ...
 
 

@@ -39,7 +39,7 @@ def check(
     no_cache: bool,
     isolation: str,
 ) -> ExitCode:
-    """Examine strategies: manifest, lint, unit, backtest.
+    """Examine strategies: manifest, lint, unit, bias, backtest.
 
     Without NAME every strategy is examined. The verdicts are kept as evidence under the home
     folder; an unchanged strategy is answered from there.

@@ -11,6 +11,7 @@ from pipelines.adapters.ruff import Ruff
 from pipelines.adapters.storage import EvidenceStore, FolderCache
 from pipelines.adapters.versions import tool_versions
 from pipelines.checks import CHECKS, backtest, manifest
+from pipelines.checks.backtest_job import log_key
 from pipelines.checks.workbench import Check, Progress, Subject, Workbench
 from pipelines.domain.candles import Candles
 from pipelines.domain.environment import Environment
@@ -203,18 +204,25 @@ def _thresholds(subject: Subject) -> dict[str, WindowThresholds]:
 
 
 def _drawn(place: Place, told: StrategyReport, bench: Workbench) -> StrategyReport:
-    """The same report with its curves, from the trades that the backtest left in the cache."""
-    if told.evidence is None:
+    """The same report with its curves, from the trades that the backtest left in the cache.
+
+    Trades that no backtest was to judge, since the strategy is biased, show nothing but that.
+    """
+    if told.evidence is None or not _backtested(told.verdicts):
         return told
     strategy = plugins.read(place.root, told.name)
     return replace(told, views=drawable(strategy, place.environment(DOOR), bench))
+
+
+def _backtested(verdicts: tuple[Verdict, ...]) -> bool:
+    return any(v.check == backtest.NAME and v.status is not Status.SKIPPED for v in verdicts)
 
 
 def drawable(
     strategy: Strategy, environment: Environment, bench: Workbench
 ) -> tuple[WindowView, ...]:
     """The windows of the admission whose trades are in the cache and can have been made."""
-    kept = bench.cache.get(backtest.log_key(strategy, environment, bench))
+    kept = bench.cache.get(log_key(strategy, environment, bench))
     if kept is None:
         return ()
     own, portfolio = strategy.manifest.timeframe, environment.portfolio

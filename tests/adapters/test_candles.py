@@ -416,3 +416,16 @@ def test_the_recorded_candles_are_what_the_lock_pins(
     assert not shelf.data.synthetic
     for pair in shelf.data.series:
         assert len(shelf.candles(pair, "1h")) == shelf.data.series[pair]["1h"].rows
+
+
+def test_candles_are_lent_as_files_like_those_of_the_shelf(
+    shelf: CandleShelf, folder: Path
+) -> None:
+    os.utime(folder / FILE, ns=(1_000, 2_000))
+    short = candles().between(NOW.replace(year=2020), NOW.replace(year=2020, day=2))
+    with shelf.lend([short]) as files:
+        path = files["BTC/USDT", "1h"]
+        assert feather.read(path, "BTC/USDT", "1h").digest == short.digest != candles().digest
+        assert (path.name, path.stat().st_mtime_ns) == ("BTC_USDT-1h.feather", 2_000)
+    assert not path.exists()
+    assert shelf.candles("BTC/USDT", "1h").digest == candles().digest

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -296,3 +297,14 @@ def _gone(word: str) -> bool:
     while _running(word) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not _running(word)
+
+
+def test_jobs_of_several_threads_are_stopped_together(tmp_path: Path, enclosure: Enclosure) -> None:
+    shell = Processes(tmp_path, enclosure)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = [pool.submit(shell.run, _job("import time; time.sleep(60)")) for _ in range(2)]
+        while len(list(tmp_path.glob("work/*/in/request.json"))) < 2:
+            time.sleep(0.02)
+        shell.stop()
+        assert [each.result().killed for each in running] == ["interrupted"] * 2
+    assert list((tmp_path / "work").iterdir()) == []

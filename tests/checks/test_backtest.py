@@ -11,7 +11,7 @@ import pytest
 from pipelines.adapters import feather, markets
 from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.processes import Processes
-from pipelines.checks import backtest
+from pipelines.checks import backtest, backtest_job
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, DataSet, Window
 from pipelines.domain.child import Ended, Job, Limits
@@ -326,7 +326,7 @@ def test_a_last_trade_that_vanished_does_not_pass(run: Run, tmp_path: Path) -> N
 def test_a_child_that_does_not_end_is_ended_and_fails(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtest, "LIMITS", Limits(wall_seconds=12, memory_mb=8192))
+    monkeypatch.setattr(backtest_job, "LIMITS", Limits(wall_seconds=12, memory_mb=8192))
     verdict = run(source(indicators="while True: pass"))
     assert (verdict.status, verdict.findings[0].actual) == (Status.FAILED, "wall time")
 

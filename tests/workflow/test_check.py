@@ -1,17 +1,22 @@
 """What may be drawn: trades come from a child process, and a picture would make them look true."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipelines.adapters import plugins
-from pipelines.checks import backtest
+from pipelines.checks import backtest_job
 from pipelines.checks.workbench import Workbench
 from pipelines.domain.candles import TIMEFRAMES, Candles, milliseconds
 from pipelines.domain.environment import Environment
+from pipelines.domain.evidence import Evidence, Isolation
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.trades.trade import Fill, Trade, TradeLog
+from pipelines.domain.verdict import Status, Verdict
 from pipelines.freqtrade.messages import BacktestReply, WindowReply
+from pipelines.reports.model import StrategyReport
 from pipelines.reports.progress import Progress
 from pipelines.workflow import check, place
 
@@ -81,7 +86,7 @@ def test_draws_what_can_have_been_made_and_nothing_else(
             "no such window": WindowReply(log=_log("whole", series, opens["whole"])),
         }
     )
-    bench.cache.put(backtest.log_key(strategy, environment, bench), reply.canonical())
+    bench.cache.put(backtest_job.log_key(strategy, environment, bench), reply.canonical())
     (view,) = check.drawable(strategy, environment, bench)
     assert view.window == "whole"
     assert view.span == windows["whole"]
@@ -93,3 +98,31 @@ def test_without_a_backtest_there_is_nothing_to_draw(
     strategy: Strategy, environment: Environment, bench: Workbench
 ) -> None:
     assert check.drawable(strategy, environment, bench) == ()
+
+
+@pytest.mark.parametrize("status", [Status.SKIPPED, None])
+def test_no_curve_is_drawn_of_trades_that_no_backtest_judged(
+    root: Path, tmp_path: Path, bench: Workbench, status: Status | None
+) -> None:
+    here = place.Place(root, tmp_path)
+    verdicts = (Verdict(check="bias", status=Status.FAILED),)
+    verdicts += (Verdict(check="backtest", status=status),) if status else ()
+    evidence = Evidence(
+        strategy="trend_breakout", version="1.0.0", subject_digest="0" * 64, data_digest="0" * 64,
+        data_name="embedded", thresholds_digest="0" * 64, complete=False,
+        isolation=Isolation.WEAK, synthetic=True, tool_versions={}, verdicts=verdicts,
+        taken_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    told = StrategyReport("trend_breakout", "", verdicts, evidence, None)
+    bench = replace(bench, cache=Everything())
+    assert check._drawn(here, told, bench) is told
+
+
+class Everything:
+    """A cache that must not be asked."""
+
+    def get(self, key: str) -> bytes | None:
+        raise AssertionError(f"{key} was asked for")
+
+    def put(self, key: str, content: bytes) -> None:
+        raise AssertionError(f"{key} was kept")

@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,12 +39,13 @@ class Heard:
 
 @dataclass
 class Watch:
-    """One child, the pipes that it writes to, and its limits."""
+    """One child, the pipes that it writes to, its limits, and who may want it stopped."""
 
     started: Started
     output: int
     reply: int
     limits: Limits
+    stopping: threading.Event
     heard: Heard = field(default_factory=Heard)
 
     def to_the_end(self) -> str:
@@ -56,6 +58,8 @@ class Watch:
                 ready.register(pipe, selectors.EVENT_READ)
             while self.started.process.poll() is None:
                 self._read(ready)
+                if self.stopping.is_set():
+                    return "interrupted"
                 now = time.monotonic()
                 if now > deadline:
                     return "wall time"
