@@ -116,7 +116,7 @@ EATS_IN_FORKS = """
 """
 FORKS = """
     import os, time
-    for _ in range(60):
+    for _ in range(30):
         if os.fork() == 0:
             break
     time.sleep(10)
