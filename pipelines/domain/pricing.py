@@ -20,12 +20,12 @@ _PRICES_EXITS = ("custom_exit_price", "adjust_exit_price", *_ADJUSTS_PRICES)
 
 @dataclass(frozen=True)
 class Pricing:
-    """How a strategy may have its orders priced. None means that the source does not settle it.
+    """How a strategy may have its orders priced.
 
-    `stop` is the share of the average entry price that may be lost, `trail` the least share of
-    the highest price at which a trailing stop may follow it, `offset` what a trade must have
-    earned before that; `stop` and `trail` are equal where nothing trails. `roi` is the profit
-    that ends a trade after so many minutes, by minutes.
+    `stop` is the share of the average entry price that may be lost, `roi` the profit that ends a
+    trade after so many minutes, ascending; None where the source does not settle it. `trail` is
+    how close, as a share, a trailing stop may follow the highest price, None where nothing trails,
+    and `offset` the profit from which on it comes that close.
     """
 
     free_entries: bool = True
@@ -35,11 +35,6 @@ class Pricing:
     trail: float | None = None
     offset: float = 0.0
     roi: tuple[tuple[int, float], ...] | None = None
-
-    @property
-    def trails(self) -> bool:
-        """True unless the stop stays where the entry put it."""
-        return self.stop is None or self.trail != self.stop
 
 
 def pricing(strategy: Strategy) -> Pricing:
@@ -103,7 +98,7 @@ class _Settled:
         return float(value) if isinstance(value, int | float) else None
 
     def stops(self) -> tuple[float | None, float | None, float]:
-        """The stop, the closest that it may follow, and the profit before it does."""
+        """The stop, how close it may follow, and the profit from which on it does."""
         stop = self._number("stoploss")
         if stop is None or self.named["custom_stoploss"] or self.named["use_custom_stoploss"]:
             return None, None, 0.0
@@ -111,7 +106,7 @@ class _Settled:
         if b"trailing" in self.exported:
             return None, None, 0.0
         if not self.named["trailing_stop"] or self._value("trailing_stop") is False:
-            return stop, stop, 0.0
+            return stop, None, 0.0
         positive = self._number("trailing_stop_positive", stop)
         offset = self._number("trailing_stop_positive_offset", 0.0)
         if positive is None or offset is None:

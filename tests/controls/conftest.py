@@ -266,7 +266,7 @@ class Bait:
 
 @pytest.fixture
 def bait(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bait]:
-    """Laid out anew for every control. What outlives its parent comes to us, so that it can be counted."""
+    """Laid out anew. What outlives its parent comes to us, so that it can be counted."""
     become_subreaper = 36
     ctypes.CDLL(None).prctl(become_subreaper, 1, 0, 0, 0)
     with ExitStack() as stack:

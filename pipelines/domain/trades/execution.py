@@ -221,11 +221,11 @@ def _target_reached(
 def _stopped(
     trade: Trade, price: float, at: int, market: _Market, pricing: Pricing, slack: float
 ) -> bool:
-    if pricing.stop is None or pricing.trail is None:
+    if pricing.stop is None:
         return True
     averages = _averages(trade)
     stops = [average * (1 - pricing.stop) for average in averages]
-    if not pricing.trails:
+    if pricing.trail is None:
         return min(stops) - slack <= price <= max(stops) + slack
     row = market.row(at)
     # In the candle of its entry freqtrade lets the price reach the offset, then fall.
