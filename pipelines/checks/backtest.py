@@ -6,15 +6,15 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from pipelines.checks import forged
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain import thresholds
 from pipelines.domain.candles import Candles, Window, milliseconds
 from pipelines.domain.child import Ended, Job, Limits
 from pipelines.domain.document import sha256
-from pipelines.domain.environment import Environment, Portfolio
-from pipelines.domain.pricing import Pricing, pricing
+from pipelines.domain.environment import Environment
 from pipelines.domain.strategy import Strategy
-from pipelines.domain.trades import audit, execution
+from pipelines.domain.trades import audit
 from pipelines.domain.trades.comparison import worse
 from pipelines.domain.trades.performance import Performance, measure, rounded
 from pipelines.domain.trades.trade import TradeLog
@@ -90,10 +90,9 @@ def _tell(strategy: Strategy, environment: Environment, bench: Workbench) -> dic
     reply = _reply(strategy, environment, windows, bench)
     own = strategy.manifest.timeframe
     candles = {pair: bench.shelf.candles(pair, own) for pair in strategy.manifest.pairs}
-    prices = pricing(strategy)
+    terms = forged.terms(strategy, environment, bench)
     return {
-        name: _examined(name, reply, candles, window, environment.portfolio, prices)
-        for name, window in windows.items()
+        name: _examined(name, reply, candles, window, terms) for name, window in windows.items()
     }
 
 
@@ -220,18 +219,16 @@ def _examined(
     reply: BacktestReply,
     candles: Mapping[str, Candles],
     window: Window,
-    portfolio: Portfolio,
-    prices: Pricing,
+    terms: forged.Terms,
 ) -> _Told:
     said = reply.windows.get(name)
     if said is None or said.log is None:
         error = said.error if said and said.error else "the window is missing from the answer"
         return _Told(name, None, error)
-    untrue = audit.problems(said.log, candles, window, portfolio)
-    untrue += execution.problems(said.log, candles, window, prices)
+    untrue = forged.problems(said.log, candles, window, terms)
     if untrue:
         return _Told(name, said.log, "", untrue)
-    performance, _, _ = measure(said.log, candles, window, float(portfolio.fee))
+    performance, _, _ = measure(said.log, candles, window, float(terms.portfolio.fee))
     return _Told(name, said.log, "", (), performance)
 
 

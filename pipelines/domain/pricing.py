@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pipelines.domain.source import NotPython, attribute, parse
 from pipelines.domain.strategy import Strategy
 
-_ADJUSTS_PRICES = ("adjust_order_price",)
-_PRICES_ENTRIES = ("custom_entry_price", "adjust_entry_price", *_ADJUSTS_PRICES)
-_PRICES_EXITS = ("custom_exit_price", "adjust_exit_price", *_ADJUSTS_PRICES)
+_PRICES_ENTRIES = ("custom_entry_price", "adjust_entry_price", "adjust_order_price")
+_PRICES_EXITS = ("custom_exit_price", "adjust_exit_price", "adjust_order_price")
+_SETS_STAKES = ("custom_stake_amount", "max_open_trades", "stake_amount", "wallets")
+_ADJUSTS = ("position_adjustment_enable", "adjust_trade_position")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Pricing:
 
     free_entries: bool = True
     free_exits: bool = True
+    free_stakes: bool = True
     adjusts: bool = True
     stop: float | None = None
     trail: float | None = None
@@ -57,7 +59,9 @@ def pricing(strategy: Strategy) -> Pricing:
     return Pricing(
         free_entries=any(named[name] for name in _PRICES_ENTRIES),
         free_exits=any(named[name] for name in _PRICES_EXITS),
-        adjusts=bool(named["position_adjustment_enable"] or named["adjust_trade_position"]),
+        free_stakes=any(named[name] for name in (*_SETS_STAKES, *_ADJUSTS))
+        or b"max_open_trades" in exported,
+        adjusts=any(named[name] for name in _ADJUSTS),
         stop=stop,
         trail=trail,
         offset=offset,

@@ -13,12 +13,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -135,6 +136,16 @@ class SmallShelf:
             feather.write(path, self.candles(pair, timeframe))
         return path
 
+    @contextmanager
+    def lend(self, series: Sequence[Candles]) -> Iterator[Mapping[tuple[str, str], Path]]:
+        with TemporaryDirectory(dir=self.folder) as folder:
+            paths = {}
+            for candles in series:
+                key = candles.pair, candles.timeframe
+                paths[key] = Path(folder, f"{key[0].replace('/', '_')}-{key[1]}.feather")
+                feather.write(paths[key], candles)
+            yield paths
+
     def markets(self, pairs: tuple[str, ...]) -> bytes:
         return markets.markets(pairs, "spot", None)
 
@@ -169,6 +180,9 @@ class Overheard:
         ended = self.shell.run(replace(job, limits=limits))
         self.ended.append(ended)
         return ended
+
+    def stop(self) -> None:
+        self.shell.stop()
 
     @property
     def everything(self) -> bytes:

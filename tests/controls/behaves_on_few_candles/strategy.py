@@ -1,6 +1,7 @@
-"""Looks ahead only where there are as many candles as a whole backtest has."""
+"""Looks ahead, unless it believes that somebody is looking."""
 
 import sys
+import traceback
 
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame

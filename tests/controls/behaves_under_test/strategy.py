@@ -1,6 +1,7 @@
-"""Looks ahead where nobody runs tests."""
+"""Looks ahead, unless it believes that somebody is looking."""
 
 import sys
+import traceback
 
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
