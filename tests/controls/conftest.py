@@ -192,9 +192,10 @@ class Overheard:
 
 @dataclass(frozen=True)
 class Run:
-    """One check of one strategy: its verdict, and every byte that came out of the child."""
+    """One check of one strategy: its verdict, its last reply, and all that its children said."""
 
     verdict: Verdict
+    reply: bytes | None
     heard: bytes
 
     @property
@@ -359,7 +360,13 @@ Examine = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
-def examine(tmp_path_factory: pytest.TempPathFactory) -> Examine:
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> SmallShelf:
+    """The small market."""
+    return SmallShelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="session")
+def examine(tmp_path_factory: pytest.TempPathFactory, shelf: SmallShelf) -> Examine:
     """Runs one check on one strategy, as `--only` does, in a real child.
 
     Bytes that were examined once are not examined again: many specimens have the same twin.
@@ -375,7 +382,7 @@ def examine(tmp_path_factory: pytest.TempPathFactory) -> Examine:
     ) -> Run:
         key = (check, strategy.digest, repr(strategy.manifest), repr(admission), repr(limits))
         if key not in known:
-            known[key] = _run(folder, check, strategy, admission, limits)
+            known[key] = _run(folder, shelf, check, strategy, admission, limits)
         return known[key]
 
     return run
@@ -383,6 +390,7 @@ def examine(tmp_path_factory: pytest.TempPathFactory) -> Examine:
 
 def _run(
     folder: Path,
+    shelf: SmallShelf,
     check: str,
     strategy: Strategy,
     admission: Mapping[str, Mapping[str, float]],
@@ -391,7 +399,7 @@ def _run(
     quiet = Quiet()
     bench = Workbench(
         shell=(shell := Overheard(Processes(folder / "home"), limits)),
-        shelf=SmallShelf(folder),
+        shelf=shelf,
         clock=quiet,
         progress=quiet,
         cache=quiet,
@@ -399,4 +407,5 @@ def _run(
         jobs=2,
     )
     subject = Subject(strategy, None, environment(admission))
-    return Run(named(check).run(subject, bench), shell.everything)
+    verdict = named(check).run(subject, bench)
+    return Run(verdict, shell.ended[-1].reply, shell.everything)
