@@ -176,8 +176,9 @@ class Overheard:
     ended: list[Ended] = field(default_factory=list)
 
     def run(self, job: Job) -> Ended:
-        limits = replace(job.limits, **self.limits)  # type: ignore[arg-type]
-        ended = self.shell.run(replace(job, limits=limits))
+        # YAML's 20 is a float here, and limits in whole numbers stay whole.
+        own = {n: type(getattr(job.limits, n))(value) for n, value in self.limits.items()}
+        ended = self.shell.run(replace(job, limits=replace(job.limits, **own)))
         self.ended.append(ended)
         return ended
 
