@@ -104,6 +104,7 @@ def test_what_freqtrade_does_is_possible(examine: Examine, honest: Trade) -> Non
         (trade((0, 100.0), (2, AT_FIRST), reason="roi"), "exit price"),
         (trade((0, 100.0), (3, 94.0), reason="roi"), "exit price"),
         (trade((1, 100.5), (3, 105.5), reason="stop_loss"), "exit price"),
+        (trade((1, 100.5), (4, 89.0), reason="stop_loss"), "exit price"),
         (trade((1, 100.5), (4, 96.0), reason="trailing_stop_loss"), "exit price"),
         (trade((0, 100.0), (2, 106.0), reason="liquidation"), "exit price"),
         (trade((0, 100.0), (2, 102.0), (3, 105.0)), "orders"),

@@ -57,6 +57,24 @@ def test_a_trade_that_was_made_larger_or_smaller_is_found(
     assert examine(make_trade((0, 100.0), (2, 80.0), 4.95 * share))
 
 
+@pytest.mark.parametrize(("amount", "possible"), [(4.949, True), (4.94, False)])
+def test_an_amount_is_cut_to_whole_lots(
+    examine: Examine, make_trade: MakeTrade, amount: float, possible: bool
+) -> None:
+    assert (examine(make_trade((0, 100.0), (2, 80.0), amount)) == ()) is possible
+
+
+@pytest.mark.parametrize(("left", "possible"), [(1.0, True), (0.8, False)])
+def test_after_a_loss_only_what_is_not_held_can_be_staked(
+    examine: Examine, make_trade: MakeTrade, left: float, possible: bool
+) -> None:
+    held = make_trade((0, 100.0), (9, 100.0), 4.95, pair="ETH/USDT")
+    lost = make_trade((0, 100.0), (2, 20.0), 4.95)
+    free = 0.99 * (1000 + trade_profit(lost)) - 495
+    last = make_trade((3, 100.0), (4, 100.0), round(left * free / 100 - 0.0005, 3))
+    assert (examine(held, lost, last) == ()) is possible
+
+
 def test_a_winner_that_was_made_up_shows_in_the_next_stake(
     examine: Examine, make_trade: MakeTrade, honest: tuple[Trade, ...]
 ) -> None:
