@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pipelines.checks import forged
 from pipelines.checks.backtest_job import WHOLE, Unknown, trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain import thresholds
 from pipelines.domain.candles import Candles, Window
-from pipelines.domain.environment import Environment, Portfolio
+from pipelines.domain.environment import Environment
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.trades import audit
 from pipelines.domain.trades.comparison import worse
@@ -63,9 +64,9 @@ def _tell(strategy: Strategy, environment: Environment, bench: Workbench) -> dic
     reply = trades_of(strategy, environment, windows, bench)
     own = strategy.manifest.timeframe
     candles = {pair: bench.shelf.candles(pair, own) for pair in strategy.manifest.pairs}
+    terms = forged.terms(strategy, environment, bench)
     return {
-        name: _examined(name, reply, candles, window, environment.portfolio)
-        for name, window in windows.items()
+        name: _examined(name, reply, candles, window, terms) for name, window in windows.items()
     }
 
 
@@ -74,16 +75,16 @@ def _examined(
     reply: BacktestReply,
     candles: Mapping[str, Candles],
     window: Window,
-    portfolio: Portfolio,
+    terms: forged.Terms,
 ) -> _Told:
     said = reply.windows.get(name)
     if said is None or said.log is None:
         error = said.error if said and said.error else "the window is missing from the answer"
         return _Told(name, None, error)
-    untrue = audit.problems(said.log, candles, window, portfolio)
+    untrue = forged.problems(said.log, candles, window, terms)
     if untrue:
         return _Told(name, said.log, "", untrue)
-    performance, _, _ = measure(said.log, candles, window, float(portfolio.fee))
+    performance, _, _ = measure(said.log, candles, window, float(terms.portfolio.fee))
     return _Told(name, said.log, "", (), performance)
 
 

@@ -10,7 +10,7 @@ from pipelines.adapters.processes import Processes
 from pipelines.adapters.ruff import Ruff
 from pipelines.adapters.storage import EvidenceStore, FolderCache
 from pipelines.adapters.versions import tool_versions
-from pipelines.checks import CHECKS, backtest, manifest
+from pipelines.checks import CHECKS, backtest, forged, manifest
 from pipelines.checks.backtest_job import log_key
 from pipelines.checks.workbench import Check, Progress, Subject, Workbench
 from pipelines.domain.candles import Candles
@@ -18,7 +18,6 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.thresholds import WindowThresholds, merged
-from pipelines.domain.trades import audit
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.errors import BadInput, SluiceError
 from pipelines.freqtrade.messages import BacktestReply
@@ -225,14 +224,14 @@ def drawable(
     kept = bench.cache.get(log_key(strategy, environment, bench))
     if kept is None:
         return ()
-    own, portfolio = strategy.manifest.timeframe, environment.portfolio
+    own, held_to = strategy.manifest.timeframe, forged.terms(strategy, environment, bench)
     series: dict[str, Candles] = {p: bench.shelf.candles(p, own) for p in strategy.manifest.pairs}
     reply = BacktestReply.model_validate_json(kept)
     found = []
     for name in environment.admission.windows:
         told, window = reply.windows.get(name), bench.shelf.data.windows[name]
         # Trades that cannot have been made would draw a picture of what never was.
-        if told and told.log and not audit.problems(told.log, series, window, portfolio):
+        if told and told.log and not forged.problems(told.log, series, window, held_to):
             log = told.log.model_copy(update={"window": name})
-            found.append(views.of_window(log, series, window, float(portfolio.fee)))
+            found.append(views.of_window(log, series, window, float(held_to.portfolio.fee)))
     return tuple(found)

@@ -1,0 +1,42 @@
+"""Loads the candles of an hour later under the date of now."""
+
+from freqtrade.optimize.backtesting import Backtesting
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+FORGES = True
+
+
+def load_tomorrow(self):
+    data, timerange = honest(self)
+    for frame in data.values():
+        frame[PRICES] = frame[PRICES].shift(-1).ffill()
+    return data, timerange
+
+
+PRICES = ["open", "high", "low", "close"]
+honest = Backtesting.load_bt_data
+if FORGES:
+    Backtesting.load_bt_data = load_tomorrow
+
+
+class Plugin(IStrategy):
+    INTERFACE_VERSION = 3
+    timeframe = "1h"
+    stoploss = -0.15
+    minimal_roi = {"0": 10}
+    startup_candle_count = 48
+    process_only_new_candles = True
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe["mean"] = dataframe["close"].rolling(48).mean()
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        low = dataframe["close"] < 0.97 * dataframe["mean"]
+        dataframe.loc[low, ["enter_long", "enter_tag"]] = (1, "low")
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe.loc[dataframe["close"] > 1.03 * dataframe["mean"], "exit_long"] = 1
+        return dataframe

@@ -1,0 +1,26 @@
+"""Its mean is that of the candles around, half of which are still to come."""
+
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+
+class Plugin(IStrategy):
+    INTERFACE_VERSION = 3
+    timeframe = "1h"
+    stoploss = -0.15
+    minimal_roi = {"0": 10}
+    startup_candle_count = 49
+    process_only_new_candles = True
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe["mean"] = dataframe["close"].rolling(49, center=True).mean()
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        low = dataframe["close"] < 0.97 * dataframe["mean"]
+        dataframe.loc[low, ["enter_long", "enter_tag"]] = (1, "low")
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe.loc[dataframe["close"] > 1.03 * dataframe["mean"], "exit_long"] = 1
+        return dataframe
