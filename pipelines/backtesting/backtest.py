@@ -4,11 +4,11 @@ freqtrade is imported once; every window runs in a fork of its own, because freq
 trades of a backtest in a class attribute, and because a strategy may keep what it likes.
 """
 
+import gc
 import json
-import os
 import sys
 import traceback
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.persistence import LocalTrade
 from freqtrade.resolvers import ExchangeResolver
 
-from pipelines.backtesting import replies
+from pipelines.backtesting import forks, preloaded, replies
 from pipelines.domain.trades.trade import Fill, Trade, TradeLog
+from pipelines.freqtrade.config import CANDLES
 from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span, WindowReply
 
 
@@ -29,62 +30,57 @@ def main() -> None:
     replies.die_with_parent()
     asked = replies.request(BacktestRequest)
     sys.path.insert(0, str(Path("strategies").resolve()))
-    in_forks(asked, lambda name: run_window(asked, name))
-    replies.write(
-        BacktestReply(windows={name: _collected(name) for name in asked.windows}),
-    )
+    try:
+        ready = prepare(asked)
+    except Exception as error:  # noqa: BLE001 - no strategy ran yet, so it says nothing about one
+        reply = WindowReply(error=_said(error), unable=True)
+        replies.write(BacktestReply(windows=dict.fromkeys(asked.windows, reply)))
+        return
+    # What is loaded now is shared by the forks as long as no collection of garbage touches it.
+    gc.freeze()
+    replies.write(BacktestReply(windows=in_forks(asked, ready)))
 
 
-def in_forks(asked: BacktestRequest, work: Callable[[str], WindowReply]) -> None:
-    """Run every window in a fork, `asked.jobs` at a time; each leaves `window-<name>.json`."""
-    waiting = sorted(asked.windows, key=lambda name: _length(asked.windows[name]))
-    running = 0
-    while waiting or running:
-        if waiting and running < asked.jobs:
-            _fork(waiting.pop(), work)
-            running += 1
-        else:
-            os.wait()
-            running -= 1
+def in_forks(asked: BacktestRequest, ready: Exchange) -> dict[str, WindowReply]:
+    """Every window in a fork, the longest first, `asked.jobs` at a time."""
+    longest_first = sorted(asked.windows, key=lambda name: _length(asked.windows[name]))[::-1]
+    work = {name: partial(run_window, asked, name, ready) for name in longest_first}
+    told = forks.answers(work, WindowReply, asked.jobs)
+    return {name: _heard(told[name]) for name in asked.windows}
 
 
 def _length(span: Span) -> int:
     return span.end - span.start
 
 
-def _fork(name: str, work: Callable[[str], WindowReply]) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork():
-        return
-    try:
-        replies.die_with_parent()
-        replies.write(work(name), f"window-{name}.json")
-    finally:
-        # Leave without the parent's exit handlers, whatever the strategy did.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+def _heard(told: forks.Told[WindowReply]) -> WindowReply:
+    if told.answer is None:
+        return WindowReply(error=told.why, limit=told.limit)
+    return told.answer
 
 
-def _collected(name: str) -> WindowReply:
-    try:
-        return WindowReply.model_validate_json(Path(f"window-{name}.json").read_bytes())
-    except OSError:
-        return WindowReply(error="the process of this window ended without an answer")
+def prepare(asked: BacktestRequest) -> Exchange:
+    """What all windows share and no strategy has a say in: the exchange, and candles in memory."""
+    config = configuration(asked.class_name, "user_data", "")
+    ready = exchange(config)
+    preloaded.preload(config["datadir"], config["trading_mode"])
+    return ready
 
 
-def run_window(asked: BacktestRequest, name: str) -> WindowReply:
+def run_window(asked: BacktestRequest, name: str, ready: Exchange) -> WindowReply:
     """One backtest, in this process. Whatever the strategy raises becomes the reply's error."""
     try:
-        config = configuration(asked, name)
-        ready = exchange(config)
+        span = asked.windows[name]
+        # A folder for each: freqtrade fills it, and two at once get in each other's way.
+        config = configuration(
+            asked.class_name, f"user_data-{name}", f"{span.start}-{span.end - 1}"
+        )
     except Exception as error:  # noqa: BLE001 - no strategy ran yet, so it says nothing about one
         return WindowReply(error=_said(error), unable=True)
     try:
         return WindowReply(log=_backtest(name, config, ready))
     except BaseException as error:  # noqa: BLE001 - a strategy may raise anything, SystemExit too
-        return WindowReply(error=_said(error))
+        return WindowReply(error=_said(error), limit=forks.limit_of(error))
 
 
 def _said(error: BaseException) -> str:
@@ -110,18 +106,15 @@ def _backtest(name: str, config: dict[str, Any], ready: Exchange) -> TradeLog:
     )
 
 
-def configuration(asked: BacktestRequest, name: str) -> dict[str, Any]:
-    """freqtrade's own idea of the configuration in this folder, for one window."""
-    span = asked.windows[name]
-    # One for each window: freqtrade fills it with folders, and two at once get in each other's way.
-    user_data = Path(f"user_data-{name}")
-    user_data.mkdir()
+def configuration(class_name: str, user_data: str, timerange: str) -> dict[str, Any]:
+    """freqtrade's own idea of the configuration in this folder."""
+    Path(user_data).mkdir()
     arguments = {
         "config": ["config.json"],
-        "user_data_dir": str(user_data),
-        "strategy": asked.class_name,
-        "datadir": str(Path("candles").resolve()),
-        "timerange": f"{span.start}-{span.end - 1}",
+        "user_data_dir": user_data,
+        "strategy": class_name,
+        "datadir": str(Path(CANDLES).resolve()),
+        "timerange": timerange,
         "backtest_cache": "none",
         "export": "none",
         "verbosity": 0,

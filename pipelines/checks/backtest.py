@@ -19,7 +19,7 @@ from pipelines.domain.trades.performance import Performance, measure, rounded
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.freqtrade import config
-from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span
+from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Limit, Span
 
 NAME = "backtest"
 
@@ -74,6 +74,7 @@ class _Told:
     error: str
     untrue: tuple[Finding, ...] = ()
     performance: Performance | None = None
+    limit: Limit = ""
 
 
 class _Unknown(Exception):
@@ -223,7 +224,7 @@ def _examined(
     said = reply.windows.get(name)
     if said is None or said.log is None:
         error = said.error if said and said.error else "the window is missing from the answer"
-        return _Told(name, None, error)
+        return _Told(name, None, error, limit=said.limit if said else "")
     untrue = audit.problems(said.log, candles, window, portfolio)
     if untrue:
         return _Told(name, said.log, "", untrue)
@@ -232,7 +233,14 @@ def _examined(
 
 
 def _judged(subject: Subject, told: _Told) -> Iterator[Finding]:
-    if told.error:
+    if told.limit:
+        yield Finding(
+            what=f"{told.name}: the backtest was ended: {told.limit}",
+            expected="a strategy that stays within its limits",
+            actual=f"{told.limit}: {told.error}",
+            hint="look for what grows with every candle in the strategy's methods",
+        )
+    elif told.error:
         yield Finding(
             what=f"{told.name}: the backtest broke off",
             expected="trades",
