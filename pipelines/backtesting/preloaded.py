@@ -29,6 +29,11 @@ class File:
     timeframe: str
     candle_type: CandleType
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether trades are made at what is in it: not funding rates, nor prices of an index."""
+        return self.candle_type in (CandleType.SPOT, CandleType.FUTURES)
+
 
 def preload(folder: Path, mode: TradingMode) -> Mapping[File, pd.DataFrame]:
     """Read all candles of a folder, and let freqtrade find them in memory from now on."""

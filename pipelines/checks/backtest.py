@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
+from pipelines.checks import ticks
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain import thresholds
 from pipelines.domain.candles import Candles, Window, milliseconds
@@ -119,7 +120,7 @@ def _reply(
     kept = bench.cache.get(key)
     if kept is not None:
         return BacktestReply.model_validate_json(kept)
-    ended = bench.shell.run(_job(strategy, environment, windows, bench))
+    ended = bench.shell.run(job(strategy, environment, windows, bench))
     reply = _understood(ended)
     _refuse_unable(reply)
     if not any(window.error for window in reply.windows.values()):
@@ -127,7 +128,7 @@ def _reply(
     return reply
 
 
-def _job(
+def job(
     strategy: Strategy, environment: Environment, windows: Mapping[str, Window], bench: Workbench
 ) -> Job:
     manifest = strategy.manifest
@@ -148,6 +149,7 @@ def _job(
             **shared,
             "config.json": config.backtest(strategy.name, manifest, environment),
             "markets.json": bench.shelf.markets(manifest.candle_pairs),
+            **ticks.files(manifest, bench.shelf, bench.cache),
         },
         inputs={
             f"{config.CANDLES}/{config.candle_file(pair, timeframe)}": bench.shelf.path(

@@ -186,10 +186,9 @@ def ended(process: int, seconds: float = 5) -> bool:
 
 
 def raised_from(error: BaseException) -> BaseException:
-    try:
-        raise ValueError("wrapped, as freqtrade does") from error
-    except ValueError as wrapped:
-        return wrapped
+    wrapped = ValueError("wrapped, as freqtrade does")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 @pytest.mark.parametrize(
