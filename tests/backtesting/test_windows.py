@@ -90,7 +90,7 @@ ENVIRONMENT = """{
  "name": "test", "mode": "dry_run", "exchange": "binance",
  "portfolio": {"stake_currency": "USDT", "starting_balance": 1000, "max_open_trades": 2,
                "fee": 0.001},
- "admission": {"max_forced_exit_share": 0.2, "windows": {},
+ "admission": {"max_forced_exit_share": 0.2, "windows": {"early": {"min_trades": 1}},
    "incumbent": {"max_sharpe_loss": 0.1, "max_profit_loss": 0.1, "max_drawdown_rise": 0.03}}}
 """
 
