@@ -131,6 +131,7 @@ def _reply(
 def job(
     strategy: Strategy, environment: Environment, windows: Mapping[str, Window], bench: Workbench
 ) -> Job:
+    """The child's work: one strategy on these windows, and all that it may see."""
     manifest = strategy.manifest
     sources = {f"{config.STRATEGIES}/{f.path}": f.content for f in strategy.files}
     shared = {f"{config.STRATEGIES}/{f.path}": f.content for f in strategy.shared}
