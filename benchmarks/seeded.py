@@ -1,4 +1,4 @@
-"""Made-up candles for measuring: twenty pairs, a year of five minutes, the same for the same seed."""
+"""Made-up candles for measuring: pairs with a year of five minutes, the same for the same seed."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def pairs(count: int) -> tuple[str, ...]:
 
 
 def write(folder: Path, count: int, rows: int = YEAR) -> dict[str, Path]:
-    """The files of `count` pairs, by pair. Prices from 10**-5 to 10**4, on grids as exchanges have."""
+    """The files of `count` pairs, by pair: prices from 10**-5 to 10**4, on grids of all sizes."""
     files = {}
     for number, pair in enumerate(pairs(count)):
         path = folder / candle_file(pair, "5m")

@@ -69,14 +69,24 @@ def _places(
 ) -> NDArray[np.int16]:
     """Decimals depend on the price alone, so a known price at the same place answers for it."""
     for one in known:
-        rows = np.searchsorted(one.times, times).clip(max=len(one.times) - 1)
-        if not (one.prices[rows[:1]] == prices[:1]).all():
+        rows = _rows(one.times, times)
+        held = one.prices[rows]
+        if not (held[:1] == prices[:1]).all():
             continue
-        places: NDArray[np.int16] = one.places[rows]
-        other = one.prices[rows] != prices
+        places = one.places[rows].copy()
+        other = held != prices
         places[other] = decimals(prices[other])
         return places
     return decimals(prices)
+
+
+def _rows(known: NDArray[np.int64], times: NDArray[np.int64]) -> slice | NDArray[np.intp]:
+    """Where times stand among known ones, or near where they would: mostly one run of them."""
+    first = int(np.searchsorted(known, times[0]))
+    run = slice(first, first + len(times))
+    if np.array_equal(known[run], times):
+        return run
+    return np.searchsorted(known, times).clip(max=len(known) - 1)
 
 
 def _milliseconds(dates: "pd.Series[Any]") -> NDArray[np.int64]:

@@ -1,0 +1,73 @@
+"""The plumbing of the benchmarks. What they measure is not judged here: this machine is busy."""
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def gate(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """`benchmarks/gate.py`, with the modules beside it."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    yield importlib.import_module("gate")
+    for name in ("gate", "loading", "seeded", "stock", "warm"):
+        sys.modules.pop(name, None)
+
+
+def figures(gate: ModuleType) -> list[object]:
+    return [gate.Figure("quick", 7.25, "x", ">= 6"), gate.Figure("slow", 2.0, "s", "< 1")]
+
+
+def test_machines_read_one_line(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gate.py", "--json"])
+    gate.main(lambda candles, home: figures(gate))
+    assert json.loads(capsys.readouterr().out) == {
+        "figures": [
+            {"name": "quick", "value": 7.25, "unit": "x"},
+            {"name": "slow", "value": 2.0, "unit": "s"},
+        ]
+    }
+
+
+def test_people_see_each_goal_beside_its_figure(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gate.py"])
+    gate.main(lambda candles, home: figures(gate))
+    quick, slow = capsys.readouterr().out.splitlines()
+    assert quick.split() == ["quick", "7.25", "x", ">=", "6"]
+    assert slow.split() == ["slow", "2.00", "s", "<", "1", "missed"]
+
+
+@pytest.mark.freqtrade
+def test_loading_is_compared_on_what_was_loaded(gate: ModuleType, tmp_path: Path) -> None:
+    plan = gate.Plan(tmp_path / "home", None, gate.SIGNALS[:1], ("bear",))
+    (job,) = plan.jobs(plan.bench())
+    rows = 9000
+    small = gate.seeded_job(tmp_path / "seeded", job, count=2, rows=rows)
+    span = f"{gate.seeded.FIRST}-{gate.seeded.FIRST + gate.seeded.STEP * rows - 1}"
+    kept, first = gate.load_vs_freqtrade(small, span)
+    assert kept > 0
+    assert first > 0
+    wrong = {path: bytes(len(text)) for path, text in small.files.items() if "ticks/" in path}
+    with pytest.raises(gate.Unequal):
+        gate.load_vs_freqtrade(replace(small, files={**small.files, **wrong}), span)
+
+
+@pytest.mark.freqtrade
+def test_warm_and_cold_are_compared_trade_by_trade(
+    gate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = gate.Plan(tmp_path, None, gate.SIGNALS[:1], ("bear",))
+    assert gate.warm_vs_cold(plan) > 0
+    monkeypatch.setattr(gate.stock, "differences", lambda told, log: ["a trade is missing"])
+    with pytest.raises(gate.Unequal, match="bear: a trade is missing"):
+        gate.warm_vs_cold(plan)
