@@ -29,7 +29,6 @@ from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span, W
 
 def answer(asked: BacktestRequest) -> BacktestReply:
     """The backtests of every window that was asked for."""
-    sys.path.insert(0, str(Path(STRATEGIES).resolve()))
     try:
         ready = prepare(asked)
     except Exception as error:  # noqa: BLE001 - no strategy ran yet, so it says nothing about one
@@ -79,6 +78,8 @@ def run_window(asked: BacktestRequest, name: str, ready: Exchange) -> WindowRepl
         )
     except Exception as error:  # noqa: BLE001 - no strategy ran yet, so it says nothing about one
         return WindowReply(error=_said(error), unable=True)
+    # In the fork only: what lies there could pass for a module that the server has yet to import.
+    sys.path.insert(0, str(Path(STRATEGIES).resolve()))
     try:
         return WindowReply(log=_backtest(name, config, ready))
     except BaseException as error:  # noqa: BLE001 - a strategy may raise anything, SystemExit too
