@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from pipelines.domain.trades.trade import TradeLog
 
 
 @pytest.fixture
@@ -58,8 +61,9 @@ def test_loading_is_compared_on_what_was_loaded(gate: ModuleType, tmp_path: Path
     assert kept > 0
     assert first > 0
     wrong = {path: bytes(len(text)) for path, text in small.files.items() if "ticks/" in path}
-    with pytest.raises(gate.Unequal):
-        gate.load_vs_freqtrade(replace(small, files={**small.files, **wrong}), span)
+    other = replace(small, files={**small.files, **wrong})
+    loaded = [gate._load("warm", job, span)["loaded"] for job in (small, other)]
+    assert loaded[0] != loaded[1]
 
 
 @pytest.mark.freqtrade
@@ -67,7 +71,18 @@ def test_warm_and_cold_are_compared_trade_by_trade(
     gate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = gate.Plan(tmp_path, None, gate.SIGNALS[:1], ("bear",))
+    compare, compared = gate.stock.differences, []
+
+    def noted(told: Any, log: TradeLog) -> list[str]:
+        compared.append((told, log))
+        return compare(told, log)
+
+    monkeypatch.setattr(gate.stock, "differences", noted)
     assert gate.warm_vs_cold(plan) > 0
-    monkeypatch.setattr(gate.stock, "differences", lambda told, log: ["a trade is missing"])
-    with pytest.raises(gate.Unequal, match="bear: a trade is missing"):
-        gate.warm_vs_cold(plan)
+    ((told, log),) = compared
+    fewer = log.model_copy(update={"trades": log.trades[:-1]})
+    assert compare(told, fewer)[0].endswith(f"not {len(log.trades)}")
+    first = log.trades[0].model_copy(update={"profit": log.trades[0].profit + 1e-9})
+    assert compare(told, log.model_copy(update={"trades": (first, *log.trades[1:])}))
+    poorer = log.model_copy(update={"final_balance": log.final_balance - 0.01})
+    assert compare(told, poorer)
