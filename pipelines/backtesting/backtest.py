@@ -1,173 +1,21 @@
-"""Backtests one strategy on several windows: `python -m pipelines.backtesting.backtest`.
+"""Backtests one strategy on several windows: `python -m pipelines.backtesting.backtest`."""
 
-freqtrade is imported once; every window runs in a fork of its own, because freqtrade keeps the
-trades of a backtest in a class attribute, and because a strategy may keep what it likes.
-"""
-
-import json
-import os
-import sys
-import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-from freqtrade.commands.optimize_commands import setup_optimize_configuration
-from freqtrade.enums import RunMode
-from freqtrade.exchange import Exchange
-from freqtrade.optimize.backtesting import Backtesting
-from freqtrade.persistence import LocalTrade
-from freqtrade.resolvers import ExchangeResolver
+import gc
 
 from pipelines.backtesting import replies
-from pipelines.domain.trades.trade import Fill, Trade, TradeLog
-from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span, WindowReply
+from pipelines.backtesting.lean import lean
+from pipelines.freqtrade.messages import BacktestRequest
 
 
 def main() -> None:
     """Answer the request in the current folder."""
     replies.die_with_parent()
-    asked = replies.request(BacktestRequest)
-    sys.path.insert(0, str(Path("strategies").resolve()))
-    in_forks(asked, lambda name: run_window(asked, name))
-    replies.write(
-        BacktestReply(windows={name: _collected(name) for name in asked.windows}),
-    )
+    # While modules are loaded nothing becomes garbage, and looking for it takes its time.
+    gc.disable()
+    lean()
+    from pipelines.backtesting import windows
 
-
-def in_forks(asked: BacktestRequest, work: Callable[[str], WindowReply]) -> None:
-    """Run every window in a fork, `asked.jobs` at a time; each leaves `window-<name>.json`."""
-    waiting = sorted(asked.windows, key=lambda name: _length(asked.windows[name]))
-    running = 0
-    while waiting or running:
-        if waiting and running < asked.jobs:
-            _fork(waiting.pop(), work)
-            running += 1
-        else:
-            os.wait()
-            running -= 1
-
-
-def _length(span: Span) -> int:
-    return span.end - span.start
-
-
-def _fork(name: str, work: Callable[[str], WindowReply]) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork():
-        return
-    try:
-        replies.die_with_parent()
-        replies.leave(work(name), f"window-{name}.json")
-    finally:
-        # Leave without the parent's exit handlers, whatever the strategy did.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-
-def _collected(name: str) -> WindowReply:
-    try:
-        return WindowReply.model_validate_json(Path(f"window-{name}.json").read_bytes())
-    except OSError:
-        return WindowReply(error="the process of this window ended without an answer")
-
-
-def run_window(asked: BacktestRequest, name: str) -> WindowReply:
-    """One backtest, in this process. Whatever the strategy raises becomes the reply's error."""
-    try:
-        config = configuration(asked, name)
-        ready = exchange(config)
-    except Exception as error:  # noqa: BLE001 - no strategy ran yet, so it says nothing about one
-        return WindowReply(error=_said(error), unable=True)
-    try:
-        return WindowReply(log=_backtest(name, config, ready))
-    except BaseException as error:  # noqa: BLE001 - a strategy may raise anything, SystemExit too
-        return WindowReply(error=_said(error))
-
-
-def _said(error: BaseException) -> str:
-    traceback.print_exception(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno}"
-    return f"{type(error).__name__}: {error} ({where})"[:4000]
-
-
-def _backtest(name: str, config: dict[str, Any], ready: Exchange) -> TradeLog:
-    backtesting = Backtesting(config, ready)
-    backtesting.progress = None
-    data, timerange = backtesting.load_bt_data()
-    strategy = backtesting.strategylist[0]
-    backtesting.backtest_one_strategy(strategy, data, timerange)
-    outcome = backtesting.all_bt_content[strategy.get_strategy_name()]
-    return TradeLog(
-        window=name,
-        starting_balance=float(config["dry_run_wallet"]),
-        final_balance=float(outcome["final_balance"]),
-        left_open=len(LocalTrade.bt_trades_open),
-        trades=tuple(_trade(trade) for trade in LocalTrade.bt_trades),
-    )
-
-
-def configuration(asked: BacktestRequest, name: str) -> dict[str, Any]:
-    """freqtrade's own idea of the configuration in this folder, for one window."""
-    span = asked.windows[name]
-    # One for each window: freqtrade fills it with folders, and two at once get in each other's way.
-    user_data = Path(f"user_data-{name}")
-    user_data.mkdir()
-    arguments = {
-        "config": ["config.json"],
-        "user_data_dir": str(user_data),
-        "strategy": asked.class_name,
-        "datadir": str(Path("candles").resolve()),
-        "timerange": f"{span.start}-{span.end - 1}",
-        "backtest_cache": "none",
-        "export": "none",
-        "verbosity": 0,
-    }
-    config: dict[str, Any] = setup_optimize_configuration(arguments, RunMode.BACKTEST)
-    return config
-
-
-def exchange(config: dict[str, Any]) -> Exchange:
-    """An exchange with recorded markets that never opens a socket."""
-    loaded = ExchangeResolver.load_exchange(config, validate=False)
-    markets = json.loads(Path("markets.json").read_text())
-    for api in (loaded._api, loaded._api_async):  # noqa: SLF001 - freqtrade has no public way
-        api.set_markets(list(markets.values()))
-    loaded._markets = loaded._api.markets  # noqa: SLF001
-    loaded._last_markets_refresh = sys.maxsize  # noqa: SLF001
-    return loaded
-
-
-def _trade(trade: LocalTrade) -> Trade:
-    return Trade(
-        pair=trade.pair,
-        opened=_milliseconds(trade.open_date_utc),
-        closed=_milliseconds(trade.close_date_utc),
-        fills=tuple(
-            Fill(
-                at=_milliseconds(order.order_filled_utc),
-                price=float(order.safe_price),
-                amount=float(order.safe_filled),
-                entry=order.ft_order_side == trade.entry_side,
-            )
-            for order in trade.orders
-            if order.safe_filled > 0
-        ),
-        tag=(trade.enter_tag or "")[:255],
-        exit_reason=(trade.exit_reason or "")[:255],
-        short=bool(trade.is_short),
-        leverage=float(trade.leverage or 1.0),
-        fee=float(trade.fee_open),
-        funding=float(trade.funding_fees or 0.0),
-        profit=float(trade.close_profit_abs or 0.0),
-    )
-
-
-def _milliseconds(moment: Any) -> int:
-    return int(moment.timestamp() * 1000)
+    replies.write(windows.answer(replies.request(BacktestRequest)))
 
 
 if __name__ == "__main__":

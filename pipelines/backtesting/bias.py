@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from freqtrade.optimize.analysis.recursive import RecursiveAnalysis
 from freqtrade.resolvers import StrategyResolver
 from freqtrade.util import get_progress_tracker
 
-from pipelines.backtesting import compared, offline, replies
+from pipelines.backtesting import compared, forks, offline, replies
 from pipelines.domain.candles import TIMEFRAMES
 from pipelines.freqtrade.bias_messages import (
     MAX_COLUMNS,
@@ -46,16 +47,21 @@ def main() -> None:
     """Answer the request in the current folder."""
     replies.die_with_parent()
     asked = replies.request(BiasRequest)
-    sys.path.insert(0, str(Path(STRATEGIES).resolve()))
     config = offline.configuration(asked.class_name)
     exchange = offline.exchange(config)
-    replies.write(
-        BiasReply(pairs={each.pair: _analysed(config, exchange, each) for each in asked.pairs})
-    )
+    # Only forks load the strategy, so that it cannot speak for the analysis of another pair.
+    work = {each.pair: partial(_analysed, config, exchange, each) for each in asked.pairs}
+    told = forks.answers(work, PairReply, jobs=1)
+    replies.write(BiasReply(pairs={pair: _heard(told[pair]) for pair in work}))
+
+
+def _heard(told: forks.Told[PairReply]) -> PairReply:
+    return told.answer or PairReply(error=told.why)
 
 
 def _analysed(config: dict[str, Any], exchange: Any, asked: PairRequest) -> PairReply:
     ahead = recursion = None
+    sys.path.insert(0, str(Path(STRATEGIES).resolve()))
     try:
         ahead = lookahead(config, exchange, asked)
         recursion = recursive(config, exchange, asked)

@@ -13,19 +13,23 @@ from freqtrade.resolvers import ExchangeResolver
 from pipelines.freqtrade.config import CANDLES
 
 
-def configuration(class_name: str, **more: Any) -> dict[str, Any]:
-    """freqtrade's own idea of the configuration in this folder."""
-    user_data = Path("user_data")
-    user_data.mkdir(exist_ok=True)
+def configuration(
+    class_name: str, *, user_data_dir: str = "user_data", timerange: str = ""
+) -> dict[str, Any]:
+    """freqtrade's own idea of the configuration in this folder.
+
+    It fills `user_data_dir` with folders, so two at once need one each.
+    """
+    Path(user_data_dir).mkdir(exist_ok=True)
     arguments = {
         "config": ["config.json"],
-        "user_data_dir": str(user_data),
+        "user_data_dir": user_data_dir,
         "strategy": class_name,
         "datadir": str(Path(CANDLES).resolve()),
+        "timerange": timerange,
         "backtest_cache": "none",
         "export": "none",
         "verbosity": 0,
-        **more,
     }
     config: dict[str, Any] = setup_optimize_configuration(arguments, RunMode.BACKTEST)
     return config

@@ -9,15 +9,16 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import freqtrade.resolvers.strategy_resolver  # noqa: F401 - loaded before the forks, once for both
 import pytest
 
-from pipelines.backtesting import behaviours, fixtures, replies
+from pipelines.backtesting import behaviours, fixtures, forks, replies
 from pipelines.backtesting.plugin import Plugin
 from pipelines.freqtrade.config import STRATEGIES
+from pipelines.freqtrade.messages import Limit
 from pipelines.freqtrade.unit_messages import (
     MAX_TESTS,
     Ending,
@@ -41,16 +42,26 @@ ORDER: tuple[Ending, ...] = (
 
 def main() -> None:
     """Answer the request in the current folder."""
+    replies.die_with_parent()
     asked = replies.request(UnitRequest)
     settle()
     plugin = Plugin(Path(STRATEGIES, asked.name).resolve(), asked.manifest)
-    running = [
-        fork("behaviours", lambda: judge_behaviours(plugin)),
-        fork("own", lambda: run_own_tests(plugin)),
-    ]
-    for process in running:
-        os.waitpid(process, 0)
-    replies.write(UnitReply(behaviours=collected("behaviours"), own=collected("own")))
+    told = forks.answers(
+        {
+            "behaviours": lambda: judge_behaviours(plugin),
+            "own": lambda: run_own_tests(plugin),
+        },
+        SessionReply,
+        jobs=2,
+    )
+    replies.write(UnitReply(behaviours=heard(told["behaviours"]), own=heard(told["own"])))
+
+
+def heard(told: forks.Told[SessionReply]) -> SessionReply | None:
+    """What a fork answered; None when it said nothing, or nothing sensible."""
+    if told.answer is None and told.limit:
+        return SessionReply(limit=told.limit)
+    return told.answer
 
 
 def settle() -> None:
@@ -65,39 +76,14 @@ def settle() -> None:
     gc.freeze()
 
 
-def fork(name: str, work: Callable[[], SessionReply]) -> int:
-    """Work in a process of its own, whose number this is. It leaves `session-<name>.json`."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    process = os.fork()
-    if process:
-        return process
-    try:
-        replies.leave(work(), f"session-{name}.json")
-    except BaseException:  # noqa: BLE001 - what is said here is all that anybody will learn
-        traceback.print_exc()
-    finally:
-        # Leave without the parent's exit handlers, whatever the strategy did.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-
-def collected(name: str) -> SessionReply | None:
-    """What a fork of that name left; None when it left nothing, or nothing sensible."""
-    try:
-        return SessionReply.model_validate_json(Path(f"session-{name}.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
 def judge_behaviours(plugin: Plugin) -> SessionReply:
     """Run our behaviours, unless the strategy cannot even be loaded."""
     try:
         start_up = int(plugin.strategy().startup_candle_count)
     except BaseException as error:  # noqa: BLE001 - a strategy may raise anything, SystemExit too
         traceback.print_exc()
-        return SessionReply(error=reason(error, plugin.folder))
+        said = reason(error, plugin.folder)
+        return SessionReply(error=said, limit=forks.limit_of(error))
     if start_up < 0:
         return SessionReply(error=f"startup_candle_count is {start_up}")
     recorder = Recorder(plugin)
@@ -129,6 +115,7 @@ class Recorder:
         self._plugin = plugin
         self._tests: dict[str, UnitTest] = {}
         self._seconds: float | None = None
+        self._limit: Limit = ""
 
     def reply(self, start_up: int | None = None) -> SessionReply:
         """What was noted, with what did not pass first: that must not be cut off."""
@@ -136,6 +123,7 @@ class Recorder:
         return SessionReply(
             tests=tuple(tests[:MAX_TESTS]),
             more_tests=max(0, len(tests) - MAX_TESTS),
+            limit=self._limit,
             start_up=start_up,
             seconds=self._seconds,
         )
@@ -167,9 +155,10 @@ class Recorder:
         """One phase of one test."""
         report = yield
         if call.excinfo:
-            self._note(
-                item.nodeid, _ending(report), reason(call.excinfo.value, self._plugin.folder)
-            )
+            error, ending = call.excinfo.value, _ending(report)
+            self._note(item.nodeid, ending, reason(error, self._plugin.folder))
+            if ending in ("failed", "error"):
+                self._limit = self._limit or forks.limit_of(error)
         elif report.when == "call":
             self._note(item.nodeid, _ending(report), str(report.longrepr or ""))
         for name, value in report.user_properties:

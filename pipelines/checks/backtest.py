@@ -16,7 +16,7 @@ from pipelines.domain.trades.comparison import worse
 from pipelines.domain.trades.performance import Performance, measure, rounded
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Finding, Status, Verdict
-from pipelines.freqtrade.messages import BacktestReply
+from pipelines.freqtrade.messages import BacktestReply, Limit
 
 NAME = "backtest"
 
@@ -57,6 +57,7 @@ class _Told:
     error: str
     untrue: tuple[Finding, ...] = ()
     performance: Performance | None = None
+    limit: Limit = ""
 
 
 def _tell(strategy: Strategy, environment: Environment, bench: Workbench) -> dict[str, _Told]:
@@ -80,7 +81,7 @@ def _examined(
     said = reply.windows.get(name)
     if said is None or said.log is None:
         error = said.error if said and said.error else "the window is missing from the answer"
-        return _Told(name, None, error)
+        return _Told(name, None, error, limit=said.limit if said else "")
     untrue = forged.problems(said.log, candles, window, terms)
     if untrue:
         return _Told(name, said.log, "", untrue)
@@ -89,7 +90,14 @@ def _examined(
 
 
 def _judged(subject: Subject, told: _Told) -> Iterator[Finding]:
-    if told.error:
+    if told.limit:
+        yield Finding(
+            what=f"{told.name}: the backtest was ended: {told.limit}",
+            expected="a strategy that stays within its limits",
+            actual=f"{told.limit}: {told.error}",
+            hint="look for what grows with every candle in the strategy's methods",
+        )
+    elif told.error:
         yield Finding(
             what=f"{told.name}: the backtest broke off",
             expected="trades",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from pipelines.checks import ticks
 from pipelines.checks.workbench import Workbench
 from pipelines.domain.candles import Window, milliseconds
 from pipelines.domain.child import Ended, Job, Limits
@@ -98,6 +99,7 @@ def job(
             **shared,
             "config.json": config.backtest(strategy.name, manifest, environment),
             "markets.json": bench.shelf.markets(manifest.candle_pairs),
+            **ticks.files(manifest, bench.shelf, bench.cache),
         },
         inputs={
             f"{config.CANDLES}/{config.candle_file(pair, timeframe)}": bench.shelf.path(

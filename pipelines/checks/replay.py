@@ -4,13 +4,14 @@ The trades up to that moment must be the same. Nothing tells the strategy which 
 is in but the missing future itself, and what it needs of that it cannot have here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines.checks import ticks
 from pipelines.checks.backtest_job import WHOLE, Unknown, job, log_key, refuse_unable, understood
 from pipelines.checks.workbench import Subject, Workbench
-from pipelines.domain.candles import Window, moment
+from pipelines.domain.candles import Candles, Window, moment
 from pipelines.domain.child import Job
 from pipelines.domain.trades import prefix
 from pipelines.domain.trades.prefix import Parting, Series
@@ -67,7 +68,7 @@ def run(
     known = [prefix.until(candles, cut.at, own) for candles in series.values()]
     try:
         with bench.shelf.lend(known) as paths:
-            told = _told(_job(cut, paths, subject, bench), cut, bench)
+            told = _told(_job(cut, known, paths, subject, bench), cut, bench)
     except Unknown as unknown:
         return unknown.status, unknown.findings
     if told.log is None:
@@ -77,12 +78,19 @@ def run(
 
 
 def _job(
-    cut: Cut, paths: Mapping[tuple[str, str], Path], subject: Subject, bench: Workbench
+    cut: Cut,
+    known: Sequence[Candles],
+    paths: Mapping[tuple[str, str], Path],
+    subject: Subject,
+    bench: Workbench,
 ) -> Job:
     window: Window = bench.shelf.data.windows[cut.window]
+    manifest = subject.strategy.manifest
     like = job(subject.strategy, subject.environment, {cut.window: window}, bench)
+    own = [c for c in known if c.timeframe == manifest.timeframe and c.pair in manifest.pairs]
     inputs = {f"{config.CANDLES}/{config.candle_file(*key)}": path for key, path in paths.items()}
-    return replace(like, inputs=inputs)
+    # The decimals too are those of the candles that there are: others would tell of the future.
+    return replace(like, files={**like.files, **ticks.counted(own)}, inputs=inputs)
 
 
 def _told(asked: Job, cut: Cut, bench: Workbench) -> WindowReply:

@@ -13,6 +13,7 @@ from pipelines.domain.child import Ended, Job, Limits
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.freqtrade.config import CANDLES, STRATEGIES, candle_file
+from pipelines.freqtrade.messages import Limit
 from pipelines.freqtrade.unit_messages import (
     BEHAVIOURS,
     SessionReply,
@@ -69,13 +70,18 @@ def job(strategy: Strategy, shelf: Shelf) -> Job:
 def judge(reply: UnitReply) -> Verdict:
     """What an answer is worth: every test and every behaviour passed, or a finding each."""
     behaviours, own = reply.behaviours, reply.own
+    broken = tuple(_broke(limit) for limit in _limits(behaviours, own))
     if behaviours and behaviours.error:
-        return _verdict(Status.FAILED, _unloadable(behaviours.error))
+        return _verdict(Status.FAILED, *broken, _unloadable(behaviours.error))
     lost = _lost(behaviours, own)
-    findings = (*_behaviour_findings(behaviours), *_own_findings(own))
+    findings = (*broken, *_behaviour_findings(behaviours), *_own_findings(own))
     # A no that was heard stands, even where something else was not answered.
     status = Status.FAILED if findings else Status.ERRORED if lost else Status.PASSED
     return _verdict(status, *findings, *lost, measurements=_measurements(behaviours, own))
+
+
+def _limits(*sessions: SessionReply | None) -> tuple[Limit, ...]:
+    return tuple(dict.fromkeys(s.limit for s in sessions if s is not None and s.limit))
 
 
 def _answer(ended: Ended) -> UnitReply | Verdict:
@@ -109,7 +115,7 @@ def _own_findings(session: SessionReply | None) -> tuple[Finding, ...]:
     if session is None:
         return ()
     if not session.tests:
-        return (_NO_TESTS,)
+        return () if session.limit else (_NO_TESTS,)
     findings = tuple(_own_finding(test) for test in session.tests if test.ending != "passed")
     return (*findings, _too_many(session.more_tests)) if session.more_tests else findings
 

@@ -12,9 +12,19 @@ STRATEGIES = "strategies"
 """Folder of the plugins and their shared code, below the same."""
 
 
+TICKS = "ticks"
+"""Folder of the decimals of prices, below the same: two bytes each, low byte first, and for each
+candle four: open, high, low, close."""
+
+
 def candle_file(pair: str, timeframe: str) -> str:
     """The name under which freqtrade looks for the candles of a spot pair."""
     return f"{pair.replace('/', '_')}-{timeframe}.feather"
+
+
+def tick_file(pair: str, timeframe: str) -> str:
+    """The name of what was counted of the candles of a pair."""
+    return f"{pair.replace('/', '_').replace(':', '_')}-{timeframe}.decimals"
 
 
 def backtest(name: str, manifest: Manifest, environment: Environment) -> bytes:

@@ -1,11 +1,14 @@
 """What is said between us and the child that runs backtests."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pipelines.domain.document import Document
 from pipelines.domain.trades.trade import TradeLog
+
+Limit = Literal["", "memory", "disk", "processes", "CPU time", "output"]
+"""What strategy code ran into, as its process noticed it; nothing when it broke no limit."""
 
 
 class Span(Document):
@@ -27,10 +30,12 @@ class WindowReply(Document):
     """One window: its trades, or the reason why there are none to show.
 
     `unable` says that the backtest could not be set up: a reason that is not the strategy's.
+    `limit` says that it broke off at a limit.
     """
 
     log: TradeLog | None = None
     unable: bool = False
+    limit: Limit = ""
     error: Annotated[str, Field(max_length=4000)] = ""
 
 

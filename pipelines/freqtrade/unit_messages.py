@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipelines.domain.document import Document
 from pipelines.domain.strategy import Manifest
+from pipelines.freqtrade.messages import Limit
 
 MAX_TESTS = 1000
 """More tests than this are not listed, and what is not listed has not passed."""
@@ -38,11 +39,13 @@ class SessionReply(Document):
     """One run of pytest. `error` says why the strategy cannot be loaded: no test ran then.
 
     `start_up` is what the strategy declares; `seconds` is what 1000 candles took, in CPU time.
+    `limit` names the limit that a test ran into, or that ended the run.
     """
 
     tests: Annotated[tuple[UnitTest, ...], Field(max_length=MAX_TESTS)] = ()
     more_tests: Annotated[int, Field(ge=0)] = 0
     error: Annotated[str, Field(max_length=2000)] = ""
+    limit: Limit = ""
     start_up: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 

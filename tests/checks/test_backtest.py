@@ -264,7 +264,7 @@ def test_other_candles_are_not_answered_from_the_cache(bench: Workbench, tmp_pat
         pytest.param(
             source(indicators="import os; os._exit(0)"),
             "whole: the backtest broke off",
-            "the process of this window ended without an answer",
+            "its process ended without an answer",
             id="leaves with 0 in the middle",
         ),
         pytest.param(
@@ -272,6 +272,24 @@ def test_other_candles_are_not_answered_from_the_cache(bench: Workbench, tmp_pat
             "whole: the backtest broke off",
             "",
             id="a configuration error, for which freqtrade's exit code is 0",
+        ),
+        pytest.param(
+            source(indicators="np = __import__('numpy'); np.ones(10**12)"),
+            "whole: the backtest was ended: memory",
+            "memory: ",
+            id="eats memory",
+        ),
+        pytest.param(
+            source(indicators='open("full", "wb").truncate(10**12)'),
+            "whole: the backtest was ended: disk",
+            "disk: OSError",
+            id="fills the disk",
+        ),
+        pytest.param(
+            source(indicators="import os; os.write(3, bytes(20_000_000)); raise ValueError"),
+            "whole: the backtest was ended: output",
+            "its answer was longer than",
+            id="floods its answer",
         ),
         pytest.param(
             source(above="import no_such_package\n"),

@@ -19,6 +19,7 @@ from pipelines.domain.candles import Candles
 from pipelines.domain.child import Ended, Job, Limits
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Finding, Status, Verdict
+from pipelines.freqtrade.messages import Limit
 from pipelines.freqtrade.unit_messages import (
     BEHAVIOURS,
     Ending,
@@ -365,3 +366,33 @@ def test_a_loop_without_end_breaks_the_limit(
     verdict = run(real, strategy("while True: pass\n", test_a="def test_a(): pass\n"))
     assert verdict.status is Status.FAILED
     assert only(verdict).what == "limit: wall time"
+
+
+@pytest.mark.parametrize("limit", ["memory", "disk", "processes", "CPU time", "output"])
+def test_a_limit_that_a_session_ran_into_is_named_first(limit: Limit) -> None:
+    cut = session(test_one="failed").model_copy(update={"limit": limit})
+    verdict = run(ended(answer(own=cut)))
+    assert verdict.status is Status.FAILED
+    assert [finding.what for finding in verdict.findings] == [
+        f"limit: {limit}",
+        "test_a.py::test_one",
+    ]
+
+
+def test_a_session_that_a_limit_ended_is_not_taken_for_one_without_tests() -> None:
+    verdict = run(ended(answer(own=SessionReply(limit="CPU time"))))
+    assert verdict.status is Status.FAILED
+    assert only(verdict).what == "limit: CPU time"
+
+
+def test_a_strategy_that_cannot_be_loaded_for_want_of_memory_names_the_limit() -> None:
+    shown = SessionReply(error="MemoryError", limit="memory")
+    verdict = run(ended(answer(shown=shown)))
+    assert [finding.what for finding in verdict.findings] == ["limit: memory", "strategy.py"]
+
+
+@pytest.mark.freqtrade
+def test_a_test_that_eats_memory_names_the_limit(real: RealBench) -> None:
+    own = "import numpy\ndef test_a(): numpy.ones(10**12)\n"
+    verdict = run(real, strategy(test_a=own))
+    assert [finding.what for finding in verdict.findings] == ["limit: memory", "test_a.py::test_a"]

@@ -27,12 +27,14 @@ import numpy as np
 import pytest
 
 from pipelines.adapters import feather, markets
+from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.processes import Processes
 from pipelines.checks import CHECKS
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import TIMEFRAMES, Candles, DataSet
 from pipelines.domain.child import Ended, Job
 from pipelines.domain.environment import Environment
+from pipelines.domain.evidence import Isolation
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Verdict
 
@@ -174,6 +176,10 @@ class Overheard:
     shell: Processes
     limits: Mapping[str, float]
     ended: list[Ended] = field(default_factory=list)
+
+    @property
+    def isolation(self) -> Isolation:
+        return self.shell.isolation
 
     def run(self, job: Job) -> Ended:
         # YAML's 20 is a float here, and limits in whole numbers stay whole.
@@ -367,7 +373,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> SmallShelf:
 
 
 @pytest.fixture(scope="session")
-def examine(tmp_path_factory: pytest.TempPathFactory, shelf: SmallShelf) -> Examine:
+def examine(
+    tmp_path_factory: pytest.TempPathFactory, shelf: SmallShelf, enclosure: Enclosure
+) -> Examine:
     """Runs one check on one strategy, as `--only` does, in a real child.
 
     Bytes that were examined once are not examined again: many specimens have the same twin.
@@ -383,14 +391,15 @@ def examine(tmp_path_factory: pytest.TempPathFactory, shelf: SmallShelf) -> Exam
     ) -> Run:
         key = (check, strategy.digest, repr(strategy.manifest), repr(admission), repr(limits))
         if key not in known:
-            known[key] = _run(folder, shelf, check, strategy, admission, limits)
+            shell = Processes(folder / "home", enclosure)
+            known[key] = _run(shell, shelf, check, strategy, admission, limits)
         return known[key]
 
     return run
 
 
 def _run(
-    folder: Path,
+    real: Processes,
     shelf: SmallShelf,
     check: str,
     strategy: Strategy,
@@ -399,7 +408,7 @@ def _run(
 ) -> Run:
     quiet = Quiet()
     bench = Workbench(
-        shell=(shell := Overheard(Processes(folder / "home"), limits)),
+        shell=(shell := Overheard(real, limits)),
         shelf=shelf,
         clock=quiet,
         progress=quiet,

@@ -1,0 +1,88 @@
+"""The plumbing of the benchmarks. What they measure is not judged here: this machine is busy."""
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pipelines.domain.trades.trade import TradeLog
+
+
+@pytest.fixture
+def gate(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """`benchmarks/gate.py`, with the modules beside it."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    yield importlib.import_module("gate")
+    for name in ("gate", "loading", "seeded", "stock", "warm"):
+        sys.modules.pop(name, None)
+
+
+def figures(gate: ModuleType) -> list[object]:
+    return [gate.Figure("quick", 7.25, "x", ">= 6"), gate.Figure("slow", 2.0, "s", "< 1")]
+
+
+def test_machines_read_one_line(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gate.py", "--json"])
+    gate.main(lambda candles, home: figures(gate))
+    assert json.loads(capsys.readouterr().out) == {
+        "figures": [
+            {"name": "quick", "value": 7.25, "unit": "x"},
+            {"name": "slow", "value": 2.0, "unit": "s"},
+        ]
+    }
+
+
+def test_people_see_each_goal_beside_its_figure(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gate.py"])
+    gate.main(lambda candles, home: figures(gate))
+    quick, slow = capsys.readouterr().out.splitlines()
+    assert quick.split() == ["quick", "7.25", "x", ">=", "6"]
+    assert slow.split() == ["slow", "2.00", "s", "<", "1", "missed"]
+
+
+@pytest.mark.freqtrade
+def test_loading_is_compared_on_what_was_loaded(gate: ModuleType, tmp_path: Path) -> None:
+    plan = gate.Plan(tmp_path / "home", None, gate.SIGNALS[:1], ("bear",))
+    (job,) = plan.jobs(plan.bench())
+    rows = 9000
+    small = gate.seeded_job(tmp_path / "seeded", job, count=2, rows=rows)
+    span = f"{gate.seeded.FIRST}-{gate.seeded.FIRST + gate.seeded.STEP * rows - 1}"
+    kept, first = gate.load_vs_freqtrade(small, span)
+    assert kept > 0
+    assert first > 0
+    wrong = {path: bytes(len(text)) for path, text in small.files.items() if "ticks/" in path}
+    other = replace(small, files={**small.files, **wrong})
+    loaded = [gate._load("warm", job, span)["loaded"] for job in (small, other)]
+    assert loaded[0] != loaded[1]
+
+
+@pytest.mark.freqtrade
+def test_warm_and_cold_are_compared_trade_by_trade(
+    gate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = gate.Plan(tmp_path, None, gate.SIGNALS[:1], ("bear",))
+    compare, compared = gate.stock.differences, []
+
+    def noted(told: Any, log: TradeLog) -> list[str]:
+        compared.append((told, log))
+        return compare(told, log)
+
+    monkeypatch.setattr(gate.stock, "differences", noted)
+    assert gate.warm_vs_cold(plan) > 0
+    ((told, log),) = compared
+    fewer = log.model_copy(update={"trades": log.trades[:-1]})
+    assert compare(told, fewer)[0].endswith(f"not {len(log.trades)}")
+    first = log.trades[0].model_copy(update={"profit": log.trades[0].profit + 1e-9})
+    assert compare(told, log.model_copy(update={"trades": (first, *log.trades[1:])}))
+    poorer = log.model_copy(update={"final_balance": log.final_balance - 0.01})
+    assert compare(told, poorer)
