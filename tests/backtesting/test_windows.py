@@ -190,6 +190,10 @@ def test_a_window_has_exactly_the_trades_of_the_stock_program(
     assert stock.differences(cold, log) == []
 
 
+def _with(job: Job, files: dict[str, bytes]) -> Job:
+    return replace(job, files={**job.files, **files})
+
+
 def test_decimals_that_were_handed_in_change_nothing(
     planned: Planned, warm: BacktestReply, tmp_path: Path, enclosure: Enclosure
 ) -> None:

@@ -285,7 +285,7 @@ BROKEN = (
             "close = dataframe", f"{ANALYSED} and __import__('os')._exit(0); close = dataframe"
         ),
         Status.ERRORED,
-        "exit code 0",
+        "its process ended without an answer",
         id="leaves with 0 while freqtrade looks",
     ),
     pytest.param(
