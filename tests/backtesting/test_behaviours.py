@@ -59,23 +59,21 @@ handover: drain
 """
 
 DRIVER = """
-import os
+from functools import partial
 from pathlib import Path
-from pipelines.backtesting import behaviours, unit
+from pipelines.backtesting import behaviours, forks, unit
 from pipelines.backtesting.plugin import Plugin
+from pipelines.freqtrade.unit_messages import SessionReply
 
 unit.settle()
 # A strategy that takes 10 ms a candle would take minutes here: ask for less, and be slower.
 behaviours.MAX_SECONDS = 0.0005
 folders = sorted(Path("strategies").resolve().iterdir())
-for pair in zip(folders[::2], folders[1::2]):
-    plugins = {folder.name: Plugin.found_in(folder) for folder in pair}
-    running = [
-        unit.fork(name, lambda plugin=plugin: unit.judge_behaviours(plugin))
-        for name, plugin in plugins.items()
-    ]
-    for process in running:
-        os.waitpid(process, 0)
+work = {
+    folder.name: partial(unit.judge_behaviours, Plugin.found_in(folder)) for folder in folders
+}
+for name, told in forks.answers(work, SessionReply, jobs=2).items():
+    Path(f"session-{name}.json").write_bytes(told.answer.canonical())
 """
 
 DAILY = 'daily = self.dp.get_pair_dataframe(metadata["pair"], "1d"); '
