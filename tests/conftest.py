@@ -62,6 +62,7 @@ _CANDLES = _candles_folder()
 
 
 COMPONENTS = {
+    "apt": Component(_found("apt-get"), "a system with Debian's packages"),
     "bubblewrap": Component(
         _runs("bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"),
         "sudo apt-get install bubblewrap",

@@ -9,6 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from pipelines import checks
+from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
+from pipelines.checks import backtest_job, unit
+from pipelines.domain.attack import BREAKS
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
@@ -82,6 +85,22 @@ def test_every_way_to_meet_a_threshold_is_explained() -> None:
 
 def test_every_status_has_its_element_in_junit() -> None:
     assert named("reports", "JUnit XML") == [status.value for status in Status]
+
+
+def test_every_limit_and_its_size_is_told() -> None:
+    assert named("isolation", "Limits") == list(BREAKS)
+    for row, limits in ((1, unit.LIMITS), (2, backtest_job.LIMITS)):
+        said = [cells[row] for cells in rows("isolation", "Limits")]
+        assert said[:5] == [
+            f"{limits.wall_seconds:,} s",
+            f"{limits.cpu_seconds:,} s",
+            f"{limits.memory_mb:,} MB",
+            str(limits.processes),
+            f"{limits.disk_mb} MB",
+        ]
+    printed, answered = rows("isolation", "Limits")[5][1].split(", ")
+    assert printed == f"{backtest_job.LIMITS.output_kb >> 10} MB printed"
+    assert answered == f"{MOST_REPLY_BYTES >> 20} MB answered"
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -126,3 +126,15 @@ class Everything:
 
     def put(self, key: str, content: bytes) -> None:
         raise AssertionError(f"{key} was kept")
+
+
+@pytest.mark.needs("bubblewrap")
+def test_what_was_measured_in_weak_isolation_is_never_taken_for_more(
+    root: Path, tmp_path: Path, strategy: Strategy, environment: Environment
+) -> None:
+    keys = set()
+    for weak in (True, False):
+        here, asked = place.Place(root, tmp_path), check.Asked(weak=weak)
+        made = check.workbench(here, asked, Progress(quiet=True))
+        keys.add(backtest_job.log_key(strategy, environment, made))
+    assert len(keys) == 2
