@@ -204,8 +204,8 @@ _HARMLESS_TO = _words("""
 
 _REFUSED = _words("""
     addHandler builtins commit ctypes ctypeslib dump dumps environ eval exec format_map fromfile
-    getenv handlers importlib load loads manager memmap modules mro os popen query rollback save
-    savetxt savez session subprocess sys system tofile with_traceback
+    from_custom_template getenv handlers importlib load loads manager memmap modules mro os popen
+    query rollback save savetxt savez session style subprocess sys system tofile with_traceback
 """)
 
 _FRAMES = ("ag_", "co_", "cr_", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "gi_")

@@ -1,4 +1,4 @@
-"""Ways around the static policy: what it misses, isolation stops.
+"""Ways around the static policy. It refuses what it knows; isolation stops all of them.
 
 All pieces become functions of one strategy. Outside of any isolation every one of them must reach
 what it is after, or it would prove nothing; in a real child none may, seen from our side.
@@ -94,7 +94,6 @@ def endings(told: str) -> dict[str, str]:
 
 def test_there_are_enough() -> None:
     assert len(PIECES) >= 25
-    assert sum(piece.policy == "misses" for piece in PIECES.values()) >= 5
 
 
 @pytest.mark.parametrize("title", PIECES)

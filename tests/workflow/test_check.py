@@ -43,10 +43,10 @@ def bench(root: Path, tmp_path: Path) -> Workbench:
 
 
 def _log(window: str, series: Candles, opens: int, price: float = 1.0) -> TradeLog:
-    """One trade of a thousand from close to close, two hours apart; `price` times what it was."""
+    """One trade of a slot's share, open to open, two hours apart; `price` times what it was."""
     first = int(series.time.searchsorted(opens)) + 50
-    bought, sold = float(series.close[first]) * price, float(series.close[first + 2])
-    amount, fee = 1000 / bought, 0.001
+    bought, sold = float(series.open[first]) * price, float(series.open[first + 2])
+    amount, fee = 1980 / bought, 0.001
     profit = amount * (sold - bought) - fee * amount * (sold + bought)
     opened, closed = int(series.time[first]), int(series.time[first + 2])
     assert closed - opened == 2 * TIMEFRAMES["1h"]
