@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from pydantic import ValidationError
-
-from pipelines.checks.backtest_job import LIMITS, WHOLE, Unknown, job, last_line
+from pipelines.checks.answers import Unknown, understood
+from pipelines.checks.backtest_job import LIMITS, WHOLE, job
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import TIMEFRAMES, moment
-from pipelines.domain.child import Ended, Job
+from pipelines.domain.child import Job
 from pipelines.domain.trades.performance import FORCED_EXIT
 from pipelines.domain.trades.trade import Trade, TradeLog
 from pipelines.domain.verdict import Finding, Status
@@ -86,7 +85,9 @@ def _densest(trades: list[Trade], count: int, step: int) -> Span:
 def run(asked: tuple[PairRequest, ...], subject: Subject, bench: Workbench) -> Said:
     """Let freqtrade analyse these pairs, and judge what it found."""
     try:
-        reply = _understood(bench.shell.run(_job(asked, subject, bench)))
+        reply = understood(
+            bench.shell.run(_job(asked, subject, bench)), BiasReply, "freqtrade's analysis"
+        )
     except Unknown as unknown:
         return unknown.status, unknown.findings
     said = [_judged(each, reply.pairs.get(each.pair)) for each in asked]
@@ -108,41 +109,6 @@ def _job(asked: tuple[PairRequest, ...], subject: Subject, bench: Workbench) -> 
         inputs=like.inputs,
         limits=LIMITS,
     )
-
-
-def _understood(ended: Ended) -> BiasReply:
-    if ended.killed:
-        raise Unknown(
-            Status.FAILED,
-            Finding(
-                what=f"freqtrade's analyses were ended: {ended.killed}",
-                expected="a strategy that stays within its limits",
-                actual=ended.killed,
-                hint="look for loops, sleeps and output in the strategy's methods",
-            ),
-        )
-    if ended.reply is None:
-        raise Unknown(
-            Status.ERRORED,
-            Finding(
-                what="freqtrade's analyses left nothing to judge",
-                expected="an answer for every pair",
-                actual=f"exit code {ended.exit_code}: {last_line(ended.output)}",
-                hint="exit code 0 without an answer is no pass: read the last line above",
-            ),
-        )
-    try:
-        return BiasReply.model_validate_json(ended.reply)
-    except ValidationError as error:
-        raise Unknown(
-            Status.ERRORED,
-            Finding(
-                what="the answer of freqtrade's analyses cannot be understood",
-                expected="an answer in our schema",
-                actual=f"{error.error_count()} errors, the first at {error.errors()[0]['loc']}",
-                hint="nothing but our own child may write the answer",
-            ),
-        ) from None
 
 
 def _judged(asked: PairRequest, reply: PairReply | None) -> Said:

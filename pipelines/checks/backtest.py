@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipelines.checks import forged
-from pipelines.checks.backtest_job import WHOLE, Unknown, trades_of, windows_of
+from pipelines.checks.answers import Unknown
+from pipelines.checks.backtest_job import WHOLE, trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain import thresholds
 from pipelines.domain.candles import Candles, Window

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
 from pipelines.checks import ticks
+from pipelines.checks.answers import Unknown, understood
 from pipelines.checks.workbench import Workbench
 from pipelines.domain.candles import Window, milliseconds
-from pipelines.domain.child import Ended, Job, Limits
+from pipelines.domain.child import Job, Limits
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
 from pipelines.domain.strategy import Strategy
@@ -18,15 +17,10 @@ from pipelines.freqtrade.messages import BacktestReply, BacktestRequest, Span
 WHOLE = "whole"
 """The window of the whole span, on which a change is held against its incumbent."""
 
+WORK = "the backtest"
+"""What messages call it."""
+
 LIMITS = Limits(wall_seconds=900, cpu_seconds=1800, memory_mb=8192)
-
-
-class Unknown(Exception):
-    """There is nothing to judge, and why."""
-
-    def __init__(self, status: Status, *findings: Finding) -> None:
-        super().__init__(findings[0].what)
-        self.status, self.findings = status, findings
 
 
 def log_key(strategy: Strategy, environment: Environment, bench: Workbench) -> str:
@@ -70,7 +64,7 @@ def trades_of(
     if kept is not None:
         return BacktestReply.model_validate_json(kept)
     ended = bench.shell.run(job(strategy, environment, windows, bench))
-    reply = understood(ended)
+    reply = understood(ended, BacktestReply, WORK)
     refuse_unable(reply)
     if not any(window.error for window in reply.windows.values()):
         bench.cache.put(key, reply.canonical())
@@ -112,45 +106,6 @@ def job(
     )
 
 
-def understood(ended: Ended) -> BacktestReply:
-    """The child's answer, once it has the agreed form.
-
-    :raises Unknown: when there is none, or none in that form.
-    """
-    if ended.killed:
-        raise Unknown(
-            Status.FAILED,
-            Finding(
-                what=f"the backtest was ended: {ended.killed}",
-                expected="a strategy that stays within its limits",
-                actual=ended.killed,
-                hint="look for loops, sleeps and output in the strategy's methods",
-            ),
-        )
-    if ended.reply is None:
-        raise Unknown(
-            Status.ERRORED,
-            Finding(
-                what="the backtest left nothing to judge",
-                expected="the trades of every window",
-                actual=f"exit code {ended.exit_code}: {last_line(ended.output)}",
-                hint="exit code 0 without trades is no pass: read the last lines above",
-            ),
-        )
-    try:
-        return BacktestReply.model_validate_json(ended.reply)
-    except ValidationError as error:
-        raise Unknown(
-            Status.ERRORED,
-            Finding(
-                what="the backtest's answer cannot be understood",
-                expected="trades in our schema",
-                actual=f"{error.error_count()} errors, the first at {error.errors()[0]['loc']}",
-                hint="nothing but the backtest may write reply.json",
-            ),
-        ) from None
-
-
 def refuse_unable(reply: BacktestReply) -> None:
     """Raise what kept a window from being set up.
 
@@ -167,9 +122,3 @@ def refuse_unable(reply: BacktestReply) -> None:
                 hint="nothing is known about the strategy: run the check again",
             ),
         )
-
-
-def last_line(output: str) -> str:
-    """The last thing that a child printed."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "no output"

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 from pipelines.checks import analysis, replay
-from pipelines.checks.backtest_job import WHOLE, Unknown, trades_of, windows_of
+from pipelines.checks.answers import Unknown
+from pipelines.checks.backtest_job import WHOLE, trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.trades.prefix import Series
 from pipelines.domain.trades.trade import TradeLog

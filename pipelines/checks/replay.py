@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.checks import ticks
-from pipelines.checks.backtest_job import WHOLE, Unknown, job, log_key, refuse_unable, understood
+from pipelines.checks.answers import Unknown, understood
+from pipelines.checks.backtest_job import WHOLE, WORK, job, log_key, refuse_unable
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, Window, moment
 from pipelines.domain.child import Job
@@ -18,7 +19,7 @@ from pipelines.domain.trades.prefix import Parting, Series
 from pipelines.domain.trades.trade import TradeLog
 from pipelines.domain.verdict import Finding, Status
 from pipelines.freqtrade import config
-from pipelines.freqtrade.messages import WindowReply
+from pipelines.freqtrade.messages import BacktestReply, WindowReply
 
 CUTS = 5
 """How often the candles are cut: more would take longer, each about as long as a backtest."""
@@ -94,7 +95,7 @@ def _job(
 
 
 def _told(asked: Job, cut: Cut, bench: Workbench) -> WindowReply:
-    reply = understood(bench.shell.run(asked))
+    reply = understood(bench.shell.run(asked), BacktestReply, WORK)
     refuse_unable(reply)
     missing = WindowReply(error="the window is missing from the answer")
     return reply.windows.get(cut.window, missing)

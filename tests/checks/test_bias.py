@@ -19,7 +19,8 @@ from pipelines.adapters.candles import CandleShelf
 from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.processes import Processes
 from pipelines.checks import analysis, bias, replay
-from pipelines.checks.backtest_job import Unknown, trades_of, windows_of
+from pipelines.checks.answers import Unknown
+from pipelines.checks.backtest_job import trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, DataSet, moment
 from pipelines.domain.child import Ended, Job
@@ -397,9 +398,9 @@ def drift(percent: float | None, deviations: float | None) -> dict[str, object]:
         (answered(recursion=None, error="x"), Status.ERRORED, "BTC/USDT: freqtrade's analysis"),
         (answered(lookahead=None), Status.ERRORED, "BTC/USDT: freqtrade's analysis"),
         (answered(lost=True), Status.ERRORED, "ETH/USDT: freqtrade's analysis"),
-        (Ended("", 0, None, "Configuration error"), Status.ERRORED, "freqtrade's analyses left"),
-        (Ended("", 0, b"{}", ""), Status.ERRORED, "the answer of freqtrade's analyses cannot"),
-        (Ended("memory", -9, None, ""), Status.FAILED, "freqtrade's analyses were ended: memory"),
+        (Ended("", 0, None, "Configuration error"), Status.ERRORED, "freqtrade's analysis left"),
+        (Ended("", 0, b"{}", ""), Status.ERRORED, "the answer of freqtrade's analysis cannot"),
+        (Ended("memory", -9, None, ""), Status.FAILED, "freqtrade's analysis was ended: memory"),
     ],
 )
 def test_an_answer_passes_only_when_every_analysis_of_every_pair_does(
@@ -435,7 +436,7 @@ def test_a_no_outweighs_a_dont_know_and_spares_the_backtest(ask: Any, bench: Wor
     assert (verdict.status, verdict.final) == (Status.FAILED, True)
     whats = [finding.what for finding in verdict.findings]
     assert whats[0] == "BTC/USDT: trades that did not happen again without later candles"
-    assert "the backtest's answer cannot be understood" in whats
+    assert "the answer of the backtest cannot be understood" in whats
 
 
 @pytest.mark.freqtrade
