@@ -31,7 +31,7 @@ SECRET = "a secret that lies beside the checkout"
 RESTRICTION = "kernel/apparmor_restrict_unprivileged_userns"
 """A setting of the kernel (below /proc/sys) that forbids ordinary users to make namespaces."""
 
-_GENEROUS = Limits(wall_seconds=60, cpu_seconds=60, memory_mb=512, disk_mb=16)
+_GENEROUS = Limits(wall_seconds=60, cpu_seconds=60, memory_mb=256, disk_mb=16)
 _AT_ONCE = 3
 _ONE_AT_A_TIME = Lock()
 _TIGHT = {
