@@ -31,7 +31,10 @@ SECRET = "a secret that lies beside the checkout"
 RESTRICTION = "kernel/apparmor_restrict_unprivileged_userns"
 """A setting of the kernel (below /proc/sys) that forbids ordinary users to make namespaces."""
 
-_GENEROUS = Limits(wall_seconds=60, cpu_seconds=60, memory_mb=256, disk_mb=16)
+_GENEROUS = Limits(wall_seconds=60, cpu_seconds=60, memory_mb=160, disk_mb=16)
+_BUILDERS = ("bwrap", "mount", "prlimit", "setpriv", "sh", "unshare")
+"""The programs that put up the walls: one that fails says its name first."""
+
 _AT_ONCE = 3
 _ONE_AT_A_TIME = Lock()
 _TIGHT = {
@@ -113,7 +116,7 @@ def _reach(shell: Processes) -> tuple[Attempt, ...]:
 
 def _refuse_unstarted(ended: Ended) -> None:
     said = ended.output.strip()
-    if ended.reply is None and said.startswith("bwrap:"):
+    if ended.reply is None and said.partition(":")[0] in _BUILDERS:
         hint = "see 'bwrap --help' and what the system says about user namespaces"
         if namespaces_are_restricted():
             hint = f"'sudo sysctl --write {RESTRICTION.replace('/', '.')}=0' allows it"
