@@ -8,7 +8,18 @@ than the share of the candle's volume that passed, nor all together more than th
 from decimal import Decimal
 
 from runner.exchange.core.book import Book
-from runner.exchange.core.orders import ZERO, Kind, Order, Side, Triggered, ceiling, floor
+from runner.exchange.core.orders import (
+    ZERO,
+    Closed,
+    Kind,
+    Order,
+    Side,
+    Standing,
+    TimeInForce,
+    Triggered,
+    ceiling,
+    floor,
+)
 from runner.exchange.core.path import Candle, Leg, legs
 
 
@@ -49,13 +60,18 @@ def available(book: Book, symbol: str, candle: Candle | None) -> Decimal:
     return floor(left, book.rules[symbol].step)
 
 
-def take(book: Book, order_id: int, price: Decimal, candle: Candle, at: int) -> None:
-    """Fill what crosses the market, as far as there is volume."""
+def take(book: Book, order_id: int, price: Decimal, candle: Candle | None, at: int) -> None:
+    """Fill what crosses the market, as far as there is volume; what may not wait expires."""
     order = book.orders[order_id]
     quantity = min(order.remaining, available(book, order.symbol, candle))
-    if quantity > 0 and crosses(book, order, price):
+    whole = quantity == order.remaining
+    wanted = quantity > 0 and (whole or order.time_in_force is not TimeInForce.FOK)
+    if candle is not None and wanted and crosses(book, order, price):
         offered = touch(book, order, price)
         book.fill(order_id, offered, quantity, maker=False, at=at, candle=candle.opens)
+    waits = order.kind is not Kind.MARKET and order.time_in_force is TimeInForce.GTC
+    if book.orders[order_id].is_open and not waits:
+        book.record(Closed(order_id, Standing.EXPIRED, at))
 
 
 def advance(book: Book, symbol: str, candle: Candle, begins: int, ends: int) -> None:

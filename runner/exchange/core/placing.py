@@ -19,8 +19,6 @@ from runner.exchange.core.orders import (
 from runner.exchange.core.path import Candle
 from runner.exchange.core.rejection import Rejection, insufficient, missing
 
-_IMMEDIATE = (TimeInForce.IOC, TimeInForce.FOK)
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -58,11 +56,8 @@ def place(book: Book, account: str, wish: Wish, market: Market) -> Order:
     _check_market(book, order, market)
     _check_money(book, order, market)
     book.record(Accepted(order))
-    if market.candle is not None and not order.waiting:
-        _take(book, order, market.price, market.candle)
-    current = book.orders[order.id]
-    if current.is_open and (order.kind is Kind.MARKET or order.time_in_force in _IMMEDIATE):
-        book.record(Closed(order.id, Standing.EXPIRED, book.now))
+    if not order.waiting:
+        matching.take(book, order.id, market.price, market.candle, book.now)
     return book.orders[order.id]
 
 
@@ -159,10 +154,3 @@ def _check_money(book: Book, order: Order, market: Market) -> None:
     # A resting order locks whole units, so that is what has to be there.
     if book.balance(order.account, asset).free < max(needed, order.lock):
         raise insufficient()
-
-
-def _take(book: Book, order: Order, price: Decimal, candle: Candle) -> None:
-    whole = matching.available(book, order.symbol, candle) >= order.quantity
-    if order.time_in_force is TimeInForce.FOK and not whole:
-        return
-    matching.take(book, order.id, price, candle, book.now)
