@@ -16,7 +16,6 @@ from aiohttp import web
 
 from pipelines.adapters import lockfile
 from pipelines.adapters.candles import CandleShelf, open_shelf
-from pipelines.documents import write
 from pipelines.domain.candles import milliseconds
 from pipelines.errors import CannotTell, Problem
 from runner.exchange.api import Api
@@ -133,12 +132,23 @@ async def _run(
             pid=os.getpid(),
         )
         if asked.ready_file:
-            write(asked.ready_file, ready.model_dump_json() + "\n")
+            _write_private(asked.ready_file, ready.model_dump_json() + "\n")
         say(ready, utc(venue.now))
         while not ended.done():
             await asyncio.wait([ended], timeout=_TICK_SECONDS)
             venue.tick()
         await ended
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: all of it or nothing."""
+    try:
+        handle, making = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(making).replace(path)
+    except OSError as error:
+        raise CannotTell(f"{path}: cannot be written: {error.strerror}") from None
 
 
 async def _listen(stack: AsyncExitStack, application: web.Application, host: str, port: int) -> str:

@@ -17,8 +17,8 @@ def api(exchange: Any) -> Iterator[Any]:
         api = exchange.ccxt()
         api.load_markets()
         yield api
-        for order in api.fetch_open_orders():
-            api.cancel_order(order["id"], order["symbol"])
+        for order in api.fetch_open_orders(BTC):
+            api.cancel_order(order["id"], BTC)
 
 
 def price(api: Any, share: float = 1.0) -> float:
@@ -53,7 +53,7 @@ def test_the_public_market_agrees_with_itself(exchange: Any, api: Any) -> None:
 
 def test_klines_end_at_the_exchange_s_clock(serve: Any) -> None:
     with serve("--start", "2023-01-02T10:20:00") as exchange, exchange.then():
-        api = exchange.ccxt()
+        api = exchange.ccxt("", "")
         hours, fine = api.fetch_ohlcv(BTC, "1h", limit=3), api.fetch_ohlcv(BTC, "5m", limit=5)
         since = api.parse8601("2023-01-02T08:00:00Z")
         after = api.fetch_ohlcv(BTC, "1h", since=since)
@@ -67,7 +67,7 @@ def test_klines_end_at_the_exchange_s_clock(serve: Any) -> None:
         assert hours[-1][5] == pytest.approx(sum(row[5] for row in seen))
         exchange.step(minutes=40)
     with serve("--start", "2023-01-02T11:00:00") as exchange, exchange.then():
-        whole = exchange.ccxt().fetch_ohlcv(BTC, "1h", limit=2)[0]
+        whole = exchange.ccxt("", "").fetch_ohlcv(BTC, "1h", limit=2)[0]
         assert whole[0] == hours[-1][0]
         assert whole[5] > hours[-1][5]
 
