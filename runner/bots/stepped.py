@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 import time_machine
-from freqtrade.configuration import setup_utils_configuration
-from freqtrade.enums import RunMode, State
+from freqtrade.configuration import Configuration
+from freqtrade.enums import State
 from freqtrade.exceptions import OperationalException, TemporaryError
 from freqtrade.freqtradebot import FreqtradeBot
 
@@ -42,11 +42,9 @@ def start(configs: list[str]) -> FreqtradeBot:
 
     :raises OperationalException: when freqtrade cannot trade like this.
     """
-    dry = {"config": configs, "user_data_dir": str(Path("user_data")), "verbosity": 0}
     Path("user_data").mkdir(exist_ok=True)
-    config = setup_utils_configuration(dry, RunMode.OTHER, set_dry=False)
-    config["runmode"] = RunMode.DRY_RUN if config["dry_run"] else RunMode.LIVE
-    bot = FreqtradeBot(config)
+    arguments = {"config": configs, "user_data_dir": "user_data", "verbosity": 0}
+    bot = FreqtradeBot(Configuration(arguments, None).get_config())
     bot.state = State.RUNNING
     bot.startup()
     return bot

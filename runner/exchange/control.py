@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from pipelines.domain.document import Document
-from pipelines.errors import BadInput, Problem
+from pipelines.errors import BadInput, CannotTell, Problem
 from runner.exchange.api import ORDER
 from runner.exchange.core.orders import Account, Funded
 from runner.exchange.messages import Fault, Held, NewAccount, State, Step
@@ -22,10 +22,16 @@ Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Control:
-    """Answers on the control port: the state after what was done, or `{"error", "hint"}`."""
+    """Answers on the control port: the state after what was done, or `{"error", "hint"}`.
 
-    def __init__(self, venue: Venue, token: str, *, synthetic: bool) -> None:
+    `broken` is called when the journal cannot be written.
+    """
+
+    def __init__(
+        self, venue: Venue, token: str, broken: Callable[[CannotTell], None], *, synthetic: bool
+    ) -> None:
         self._venue, self._token, self._synthetic = venue, token, synthetic
+        self._broken = broken
 
     def application(self) -> web.Application:
         """What serves all of it."""
@@ -46,6 +52,9 @@ class Control:
         except BadInput as error:
             told = {"error": error.message, "hint": error.hint}
             return web.json_response(told, status=400)
+        except CannotTell as error:
+            self._broken(error)
+            return web.json_response({"error": error.message, "hint": error.hint}, status=500)
 
     async def _status(self, request: web.Request) -> web.Response:
         return self._state()

@@ -1,7 +1,7 @@
 """What happened, in SQLite: what was committed survives a killed process."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Journal:
         self.path = path
         try:
             path.touch(mode=0o600)  # it holds the secrets of the accounts
-            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database = sqlite3.connect(path, timeout=1, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_TABLES)
@@ -50,25 +50,27 @@ class Journal:
     def append(self, events: Iterable[Event]) -> None:
         """Commit events, all or none."""
         rows = [(_EVENT.dump_json(event).decode(),) for event in events]
-        if not rows:
-            return
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("INSERT INTO events (event) VALUES (?)", rows)
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise CannotTell(f"{self.path}: cannot be written: {error}") from None
+        if rows:
+            self._write("INSERT INTO events (event) VALUES (?)", rows)
 
     def note(self, at: int, account: str, method: str, path: str, status: int) -> None:
         """Remember that a signed request came, and how it was answered."""
         row = (at, account, method, path, status)
         columns = "at, account, method, path, status"
-        self._database.execute(f"INSERT INTO requests ({columns}) VALUES (?, ?, ?, ?, ?)", row)
+        self._write(f"INSERT INTO requests ({columns}) VALUES (?, ?, ?, ?, ?)", [row])
 
     def requests(self, method: str = "", path: str = "") -> int:
         """How many signed requests came, of one method and to one path when these are named."""
         asked = "SELECT COUNT(*) FROM requests WHERE ? IN ('', method) AND ? IN ('', path)"
         return int(self._database.execute(asked, (method, path)).fetchone()[0])
+
+    def _write(self, statement: str, rows: Sequence[tuple[str | int, ...]]) -> None:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(statement, rows)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise CannotTell(f"{self.path}: cannot be written: {error}") from None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -89,7 +89,12 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
     }
     tape = Tape(reels)
     book = Book(served.rules, asked.terms, _start(asked.start, tape))
-    return Venue(book, journal, tape, stepped=asked.stepped), served
+    try:
+        return Venue(book, journal, tape, stepped=asked.stepped), served
+    except KeyError as error:
+        message = f"holds orders for {error}, which is not served"
+        hint = "serve what it was made with, or name another --journal"
+        raise Problem(str(journal.path), message, hint=hint) from None
 
 
 def _start(asked: datetime | None, tape: Tape) -> int:
@@ -123,7 +128,7 @@ async def _run(
         loop.add_signal_handler(number, end)
     token = secrets.token_urlsafe(24)
     api = Api(venue, served, end).application()
-    control = Control(venue, token, synthetic=synthetic).application()
+    control = Control(venue, token, end, synthetic=synthetic).application()
     async with AsyncExitStack() as stack:
         ready = Ready(
             api_url=await _listen(stack, api, asked.listen, asked.port),

@@ -13,9 +13,9 @@ from runner.exchange.venue import Venue
 
 Answer = Callable[[Account, Parameters], Any]
 
-_KIND = Rejection(-1116, "Invalid orderType.")
-_SIDE = Rejection(-1117, "Invalid side.")
-_TIME = Rejection(-1115, "Invalid timeInForce.")
+_KIND = (-1116, "Invalid orderType.")
+_SIDE = (-1117, "Invalid side.")
+_TIME = (-1115, "Invalid timeInForce.")
 _DAY = 86_400_000
 
 

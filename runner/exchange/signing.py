@@ -20,7 +20,6 @@ E = TypeVar("E", bound=StrEnum)
 
 _WINDOW, _LONGEST_WINDOW, _AHEAD = 5_000, 60_000, 1_000
 _LONGEST_NUMBER = 40
-_UNKNOWN = Rejection(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 
 
 @dataclass(frozen=True)
@@ -71,15 +70,18 @@ class Parameters:
         except InvalidOperation:
             raise illegal(name) from None
 
-    def word(self, name: str, words: type[E], refusal: Rejection) -> E | None:
-        """One of some words; `refusal` says what Binance answers to others."""
+    def word(self, name: str, words: type[E], refusal: tuple[int, str]) -> E | None:
+        """One of some words; `refusal` is what Binance answers to others, code and message.
+
+        :raises Rejection: when it is another word.
+        """
         value = self.text(name)
         if value is None:
             return None
         try:
             return words(value)
         except ValueError:
-            raise refusal from None
+            raise Rejection(*refusal) from None
 
 
 def parameters(query: str, body: str = "") -> Parameters:
@@ -108,7 +110,7 @@ def signed(book: Book, key: str | None, query: str, body: str, now: int) -> Acco
         raise Rejection(-2014, "API-key format invalid.", 401)
     account = book.account_of(key)
     if account is None:
-        raise _UNKNOWN
+        raise Rejection(-2015, "Invalid API-key, IP, or permissions for action.", 401)
     sent, signature = given.whole("timestamp"), given.needed("signature")
     if sent is None:
         raise missing("timestamp")

@@ -2,9 +2,13 @@
 
 import json
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
+import time
+from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,6 +65,33 @@ def test_an_order_survives_when_its_answer_was_lost_and_the_process_killed(serve
         exchange.start()
         with exchange.then():
             assert [o["status"] for o in exchange.ccxt().fetch_orders(BTC)] == ["closed"]
+
+
+def test_a_journal_that_cannot_be_written_ends_the_exchange(serve: Any) -> None:
+    with serve("--start", "2023-01-02", "--account", "alice:key:secret:USDT=1000") as exchange:
+        with exchange.then():
+            api = exchange.ccxt()
+            api.load_markets()
+            with closing(sqlite3.connect(exchange.folder / "journal.sqlite")) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                with pytest.raises(ccxt.NetworkError):
+                    api.create_order(BTC, "market", "buy", 0.01)
+                assert exchange.process.wait(10) == ExitCode.CANNOT_TELL
+        assert "journal.sqlite: cannot be written" in exchange.log
+        exchange.start()
+        assert exchange.ask("status").orders == 0
+
+
+def test_a_clock_that_runs_is_not_stepped(serve: Any) -> None:
+    with serve("--start", "2023-01-02T10:00:00", "--clock", "real") as exchange:
+        told = exchange.ask("status")
+        assert told.clock == "real"
+        while exchange.now <= told.now:
+            time.sleep(0.05)
+        assert exchange.now - told.now < timedelta(seconds=30)
+        assert exchange.ccxt("", "").fetch_ohlcv(BTC, "1h", limit=1)
+        with pytest.raises(BadInput, match="the clock runs by itself"):
+            exchange.step(hours=1)
 
 
 def test_the_same_requests_give_the_same_book(serve: Any) -> None:
