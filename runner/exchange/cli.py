@@ -37,10 +37,10 @@ def cli() -> None:
     """A rehearsal exchange: Binance's spot API on loopback, replaying candles.
 
     \b
-    Serve:   sluice-exchange serve --start 2023-01-02 --ready-file ready.json \\
-                 --account alice:key:secret:USDT=1000
-    Trade:   sluice-exchange config --ready-file ready.json --key key --secret secret > there.json
-             freqtrade trade --config config.json --config there.json
+    Serve:   sluice-exchange serve --start 2023-01-02 --clock stepped \\
+                 --ready-file ready.json --account alice:key:secret:USDT=1000
+    Connect: sluice-exchange config --ready-file ready.json --key key --secret secret
+    Go on:   sluice-exchange step --ready-file ready.json --seconds 3600
     """
 
 

@@ -14,7 +14,10 @@ _ANY = Decimal("1e12")
 
 @dataclass(frozen=True)
 class Rules:
-    """How one symbol trades. `bid` and `ask` bound prices, as multiples of the market's price."""
+    """How one symbol trades. `bid` and `ask` bound prices, as multiples of the market's price.
+
+    `names` are those of the filters that bound prices and the least value, as they were recorded.
+    """
 
     symbol: str
     base: str
@@ -28,6 +31,8 @@ class Rules:
     notional: Decimal
     bid: tuple[Decimal, Decimal]
     ask: tuple[Decimal, Decimal]
+    names: tuple[str, str]
+    notional_for_market: bool
 
     def check_quantity(self, quantity: Decimal) -> None:
         """Refuse an amount of the base asset that cannot be ordered.
@@ -54,19 +59,21 @@ class Rules:
     def check_distance(self, side: Side, price: Decimal, market: Decimal) -> None:
         """Refuse a price that is too far from the market's.
 
-        :raises Rejection: when it is against PERCENT_PRICE_BY_SIDE.
+        :raises Rejection: when it is against PERCENT_PRICE_BY_SIDE or PERCENT_PRICE.
         """
         down, up = self.bid if side is Side.BUY else self.ask
         if not market * down <= price <= market * up:
-            raise filtered("PERCENT_PRICE_BY_SIDE")
+            raise filtered(self.names[0])
 
     def check_notional(self, kind: Kind, cost: Decimal) -> None:
         """Refuse an order that is worth too little.
 
-        :raises Rejection: when it is against NOTIONAL.
+        :raises Rejection: when it is against NOTIONAL or MIN_NOTIONAL.
         """
+        if kind is Kind.MARKET and not self.notional_for_market:
+            return
         if cost < self.notional:
-            raise filtered("NOTIONAL")
+            raise filtered(self.names[1])
 
 
 def _precise(name: str, number: Decimal) -> None:
@@ -104,6 +111,11 @@ def rules(info: Mapping[str, Any]) -> Rules:
         notional=_number(least.get("minNotional"), ZERO),
         bid=band("bid"),
         ask=band("ask"),
+        names=(
+            "PERCENT_PRICE_BY_SIDE" if by_side else "PERCENT_PRICE",
+            "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL",
+        ),
+        notional_for_market=bool(least.get("applyMinToMarket", least.get("applyToMarket"))),
     )
 
 
