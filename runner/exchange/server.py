@@ -29,7 +29,7 @@ from runner.exchange.venue import Venue
 
 LOOPBACK = "127.0.0.1"
 _BEHIND = timedelta(days=30)
-_TICK_SECONDS = 0.2
+_TICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

@@ -221,3 +221,4 @@ def test_the_lost_answer_leaves_an_order_that_nobody_was_told_of(exchange: Any, 
     assert exchange.ask("status").orders == before + 1
     assert api.fetch_orders(BTC)[-1]["status"] == "closed"
     assert api.create_order(BTC, "market", "buy", 0.01)["status"] == "closed", "it happens once"
+    assert "Traceback" not in exchange.log

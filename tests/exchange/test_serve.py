@@ -21,11 +21,13 @@ from pipelines.errors import BadInput, ExitCode
 from runner.exchange.messages import NewAccount, Ready
 
 BTC = "BTC/USDT"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "runner.exchange", *arguments],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -22,9 +22,9 @@ def entry(*filters: dict[str, Any]) -> dict[str, Any]:
 
 def test_older_filters_answer_by_their_own_names() -> None:
     found = rules(entry(*OLD))
-    with pytest.raises(Rejection, match="Filter failure: PERCENT_PRICE$"):
+    with pytest.raises(Rejection, match=r"Filter failure: PERCENT_PRICE$"):
         found.check_distance(Side.SELL, Decimal(201), Decimal(100))
-    with pytest.raises(Rejection, match="Filter failure: MIN_NOTIONAL$"):
+    with pytest.raises(Rejection, match=r"Filter failure: MIN_NOTIONAL$"):
         found.check_notional(Kind.LIMIT, Decimal("9.99"))
     found.check_notional(Kind.MARKET, Decimal("9.99"))
 
