@@ -34,6 +34,7 @@ PLANTED = {
     ),
     "pipelines.freqtrade.planted -> runner": "The delivery side never imports the runner",
     "runner.planted -> pipelines.workflow": "The runner never imports what delivers",
+    "runner.exchange.core.planted -> sqlite3": "The books of the exchange are pure",
 }
 """For every contract an import that breaks it."""
 

@@ -19,6 +19,8 @@ from pipelines.domain.verdict import Status, Verdict
 from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
+from runner.exchange import cli as exchange
+from runner.exchange.messages import FaultName
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -126,6 +128,14 @@ def test_every_key_of_an_environment_is_explained() -> None:
 def test_every_field_of_evidence_is_explained() -> None:
     assert named("evidence", "Fields") == list(Evidence.model_fields)
     assert named("evidence", "Fields of a verdict") == list(Verdict.model_fields)
+
+
+def test_every_command_fault_and_clock_of_the_exchange_has_its_row() -> None:
+    commands = exchange.cli.commands
+    assert sorted(named("exchange", "Commands")) == sorted(commands)
+    assert named("exchange", "Faults") == list(get_args(FaultName))
+    (clock,) = (option for option in commands["serve"].params if option.name == "clock")
+    assert named("exchange", "Clocks") == list(clock.type.to_info_dict()["choices"])
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

@@ -141,7 +141,7 @@ def test_console_scripts_lead_to_a_function(name: tuple[str, str]) -> None:
     assert ended.stdout == "True\n", ended.stderr
 
 
-@pytest.mark.parametrize("part", ["agent", "exchange"])
+@pytest.mark.parametrize("part", ["agent"])
 def test_what_is_not_there_yet_says_so(part: str) -> None:
     program = f"import sys; from runner.{part} import main; sys.exit(main())"
     ended = subprocess.run(

@@ -1,12 +1,8 @@
-"""The rehearsal exchange: a real exchange API on loopback that replays candles."""
-
-import sys
-
-from pipelines.errors import ExitCode
+"""The rehearsal exchange: Binance's spot API on loopback, replaying candles, with real books."""
 
 
-def main() -> int:
-    """Say that there is no exchange yet."""
-    print("error: the exchange is not part of this version", file=sys.stderr)
-    print("hint: 'sluice check' and the other gates work without it", file=sys.stderr)
-    return ExitCode.BAD_INPUT
+def main() -> None:
+    """Run `sluice-exchange`."""
+    from runner.exchange.cli import main as run
+
+    run()

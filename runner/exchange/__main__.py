@@ -1,0 +1,5 @@
+"""`python -m runner.exchange`."""
+
+from runner.exchange import main
+
+main()

@@ -1,0 +1,253 @@
+"""`sluice-exchange`: parse, call, print."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+from pipelines import __version__
+from pipelines.errors import BadInput, ExitCode, SluiceError
+from runner.exchange import remote
+from runner.exchange.core.book import Terms
+from runner.exchange.messages import Fault, NewAccount, Ready, State, Step
+from runner.exchange.settings import freqtrade_settings
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+
+with_ready_file = click.option(
+    "--ready-file",
+    type=_FILE,
+    envvar="SLUICE_EXCHANGE",
+    required=True,
+    help="The file that 'serve' wrote (SLUICE_EXCHANGE).",
+)
+with_json = click.option("--json", "as_json", is_flag=True, help="One line for machines.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
+@click.version_option(__version__, prog_name="sluice-exchange")
+def cli() -> None:
+    """A rehearsal exchange: Binance's spot API on loopback, replaying candles.
+
+    \b
+    Serve:   sluice-exchange serve --start 2023-01-02 --clock stepped \\
+                 --ready-file ready.json --account alice:key:secret:USDT=1000
+    Connect: sluice-exchange config --ready-file ready.json --key key --secret secret
+    Go on:   sluice-exchange step --ready-file ready.json --seconds 3600
+    """
+
+
+@cli.command()
+@click.option("--candles", type=_FOLDER, envvar="SLUICE_CANDLES", help="Recorded candles.")
+@click.option("--markets", type=_FILE, help="A recorded exchangeInfo, or ccxt's markets.")
+@click.option("--start", type=_MOMENT, help="Where the replay begins (UTC).")
+@click.option(
+    "--clock",
+    type=click.Choice(["real", "stepped"]),
+    default="real",
+    show_default=True,
+    help="Runs by itself, or only with 'step'.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
+@click.option("--control-port", type=click.IntRange(0, 65535), default=0)
+@click.option("--ready-file", type=_FILE, help="Where to write the addresses and the token.")
+@click.option("--journal", type=_FILE, help="SQLite file; goes on where it left off.")
+@click.option("--account", "accounts", multiple=True, metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
+@click.option("--fee", default="0.001", show_default=True, help="As a share, 0.001 is 0.1 %.")
+@click.option(
+    "--volume-share",
+    default="0.1",
+    show_default=True,
+    help="How much of a candle's volume all orders together may take.",
+)
+@click.option("--unsafe-listen", metavar="ADDRESS", help="Serve others than this machine.")
+@click.option("--root", type=_FOLDER, envvar="SLUICE_ROOT", help="The project with data.lock.")
+@click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where caches are kept.")
+def serve(
+    candles: Path | None,
+    markets: Path | None,
+    start: datetime | None,
+    clock: str,
+    port: int,
+    control_port: int,
+    ready_file: Path | None,
+    journal: Path | None,
+    accounts: tuple[str, ...],
+    fee: str,
+    volume_share: str,
+    unsafe_listen: str | None,
+    root: Path | None,
+    home: Path | None,
+) -> None:
+    """Serve until it is told to stop."""
+    from runner.exchange import server
+
+    asked = server.Serving(
+        root=root or _project(),
+        home=home or _state_folder(),
+        candles=candles,
+        markets=markets,
+        start=start,
+        stepped=clock == "stepped",
+        port=port,
+        control_port=control_port,
+        listen=unsafe_listen or server.LOOPBACK,
+        journal=journal,
+        ready_file=ready_file,
+        terms=Terms(_share("--fee", fee), _share("--volume-share", volume_share)),
+        accounts=tuple(parsed_account(text) for text in accounts),
+    )
+    server.serve(asked, _say_ready)
+
+
+def _say_ready(ready: Ready, now: datetime) -> None:
+    click.echo(f"serving {ready.api_url}, control {ready.control_url}", err=True)
+    click.echo(f"it is {now:%Y-%m-%d %H:%M:%S} UTC there", err=True)
+
+
+@cli.command()
+@with_ready_file
+@click.option("--key", default="", help="The account's key; live trading needs it.")
+@click.option("--secret", default="", help="The account's secret.")
+@with_json
+def config(ready_file: Path, key: str, secret: str, as_json: bool) -> None:
+    """Print the settings with which a stock freqtrade trades here."""
+    settings = freqtrade_settings(remote.located(ready_file).api_url, key, secret)
+    click.echo(json.dumps(settings, indent=None if as_json else 2))
+
+
+@cli.command()
+@with_ready_file
+@click.option("--to", type=_MOMENT, help="Until this moment (UTC).")
+@click.option("--seconds", type=click.IntRange(1), help="On by so many seconds.")
+@with_json
+def step(ready_file: Path, to: datetime | None, seconds: int | None, as_json: bool) -> None:
+    """Move a stepped clock on, and the market with it."""
+    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "step", Step(to=to, seconds=seconds)))
+
+
+@cli.command()
+@with_ready_file
+@with_json
+def status(ready_file: Path, as_json: bool) -> None:
+    """Say what time it is there, and what the accounts hold."""
+    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "status"))
+
+
+@cli.group()
+def account() -> None:
+    """Accounts of the exchange."""
+
+
+@account.command()
+@click.argument("text", metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
+@with_ready_file
+@with_json
+def add(text: str, ready_file: Path, as_json: bool) -> None:
+    """Open an account with money in it."""
+    opened = parsed_account(text)
+    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "account", opened))
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(["lost_answer"]))
+@click.option("--times", type=click.IntRange(0), default=1, show_default=True)
+@with_ready_file
+@with_json
+def fault(name: str, times: int, ready_file: Path, as_json: bool) -> None:
+    """Let a fault happen.
+
+    lost_answer: the next order is accepted, and the connection dropped before the answer.
+    """
+    asked = Fault(name="lost_answer", times=times)
+    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "fault", asked))
+
+
+def _ask(ready_file: Path, as_json: bool, send: Callable[[Ready], State]) -> None:
+    told = send(remote.located(ready_file))
+    if as_json:
+        click.echo(told.model_dump_json())
+        return
+    click.echo(f"{told.now:%Y-%m-%d %H:%M:%S} UTC, {told.open_orders} open orders")
+    for name, held in told.accounts.items():
+        each = (f"{held[asset].free + held[asset].locked} {asset}" for asset in held)
+        click.echo(f"{name}: {', '.join(each) or 'nothing'}")
+
+
+def parsed_account(text: str) -> NewAccount:
+    """`NAME:KEY:SECRET[:ASSET=AMOUNT]...` as an account.
+
+    :raises BadInput: when it is written otherwise.
+    """
+    parts = text.split(":")
+    hint = "write it as alice:key:secret:USDT=1000"
+    if len(parts) < 3 or not all(parts[:3]):
+        raise BadInput("--account: should have a name, a key and a secret", hint)
+    funds: dict[str, Decimal] = {}
+    for part in parts[3:]:
+        asset, _, amount = part.partition("=")
+        try:
+            funds[asset] = Decimal(amount)
+        except InvalidOperation:
+            raise BadInput(f"--account: {part!r} is no amount of an asset", hint) from None
+    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds)
+
+
+def _share(option: str, text: str) -> Decimal:
+    try:
+        share = Decimal(text)
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not 0 <= share <= 1:
+        raise BadInput(f"{option}: should be a share between 0 and 1, got {text!r}")
+    return share
+
+
+def _project() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "environments" / "data.lock").is_file():
+            return folder
+    raise BadInput(
+        f"{here}: no project here: environments/data.lock is missing",
+        "go to your checkout, or name it with --root",
+    )
+
+
+def _state_folder() -> Path:
+    named = os.environ.get("XDG_STATE_HOME")
+    return (Path(named) if named else Path.home() / ".local" / "state") / "sluice"
+
+
+def main() -> None:
+    """Run a command and leave with its exit code. The only place that catches."""
+    try:
+        cli.main(prog_name="sluice-exchange", standalone_mode=False)
+    except SluiceError as error:
+        code = _complain(error)
+    except click.UsageError as error:
+        where = f"see '{error.ctx.command_path} --help'" if error.ctx else ""
+        message = error.format_message()
+        code = _complain(BadInput(message[:1].lower() + message[1:].rstrip("."), where))
+    except click.ClickException as error:
+        code = _complain(BadInput(error.format_message()))
+    except (KeyboardInterrupt, click.Abort):
+        code = ExitCode.INTERRUPTED
+    else:
+        code = ExitCode.DONE
+    sys.exit(int(code))
+
+
+def _complain(error: SluiceError) -> ExitCode:
+    for line in error.message.splitlines():
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+    if error.hint:
+        click.echo(f"{click.style('hint:', bold=True)} {error.hint}", err=True)
+    return error.code

@@ -1,0 +1,133 @@
+"""The control port: steps, accounts and faults, for whoever has the token."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from decimal import Decimal
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from pipelines.domain.document import Document
+from pipelines.errors import BadInput, CannotTell, Problem
+from runner.exchange.api import ORDER
+from runner.exchange.core.orders import Account, Funded
+from runner.exchange.messages import Fault, Held, NewAccount, State, Step
+from runner.exchange.tape import utc
+from runner.exchange.venue import Venue
+
+D = TypeVar("D", bound=Document)
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Control:
+    """Answers on the control port: the state after what was done, or `{"error", "hint"}`.
+
+    `broken` is called when the journal cannot be written.
+    """
+
+    def __init__(
+        self, venue: Venue, token: str, broken: Callable[[CannotTell], None], *, synthetic: bool
+    ) -> None:
+        self._venue, self._token, self._synthetic = venue, token, synthetic
+        self._broken = broken
+
+    def application(self) -> web.Application:
+        """What serves all of it."""
+        application = web.Application(middlewares=[self._guard])
+        application.router.add_get("/status", self._status)
+        application.router.add_post("/step", self._step)
+        application.router.add_post("/fault", self._fault)
+        application.router.add_post("/account", self._account)
+        return application
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handle) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
+            return web.json_response({"error": "the token is not right", "hint": ""}, status=401)
+        try:
+            return await handler(request)
+        except BadInput as error:
+            told = {"error": error.message, "hint": error.hint}
+            return web.json_response(told, status=400)
+        except CannotTell as error:
+            self._broken(error)
+            return web.json_response({"error": error.message, "hint": error.hint}, status=500)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return self._state()
+
+    async def _step(self, request: web.Request) -> web.Response:
+        asked = await _read(request, Step)
+        if (asked.to is None) is (asked.seconds is None):
+            raise Problem("step", "should have either a moment or a number of seconds")
+        if asked.to is not None:
+            moment = asked.to if asked.to.tzinfo else asked.to.replace(tzinfo=UTC)
+            self._venue.step(int(moment.timestamp() * 1000))
+        else:
+            self._venue.step(self._venue.now + (asked.seconds or 0) * 1000)
+        return self._state()
+
+    async def _fault(self, request: web.Request) -> web.Response:
+        asked = await _read(request, Fault)
+        self._venue.arm(asked.name, asked.times)
+        return self._state()
+
+    async def _account(self, request: web.Request) -> web.Response:
+        open_account(self._venue, await _read(request, NewAccount))
+        return self._state()
+
+    def _state(self) -> web.Response:
+        text = state(self._venue, synthetic=self._synthetic).model_dump_json()
+        return web.Response(text=text, content_type="application/json")
+
+
+async def _read(request: web.Request, model: type[D]) -> D:
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise Problem(request.path.strip("/"), first["msg"].lower(), key=key) from None
+
+
+def open_account(venue: Venue, asked: NewAccount) -> None:
+    """Open an account with its funds.
+
+    :raises BadInput: when another one has its name or key, or an asset is not traded here.
+    """
+    rules = venue.book.rules.values()
+    assets = {asset for each in rules for asset in (each.base, each.quote)}
+    for asset, amount in asked.funds.items():
+        if asset not in assets:
+            raise Problem(asked.name, f"{asset} is not traded here", key="funds")
+        if amount < 0 or amount != round(amount, 8):
+            raise Problem(asked.name, "should be a positive amount with 8 decimals", key=asset)
+    funds = tuple(Funded(asked.name, asset, amount) for asset, amount in asked.funds.items())
+    venue.open_account(Account(asked.name, asked.key, asked.secret), funds)
+
+
+def state(venue: Venue, *, synthetic: bool) -> State:
+    """How the exchange stands."""
+    book = venue.book
+    return State(
+        now=utc(venue.now),
+        candles_end=utc(venue.tape.last()),
+        clock="real" if venue.clock.runs else "stepped",
+        synthetic=synthetic,
+        symbols=tuple(book.rules),
+        orders=len(book.orders),
+        open_orders=len(book.open_orders()),
+        fills=len(book.fills),
+        orders_sent=venue.journal.requests("POST", ORDER),
+        faults={"lost_answer": venue.faults.get("lost_answer", 0)},
+        accounts={
+            name: {
+                asset: Held(free=Decimal(held.free), locked=Decimal(held.locked))
+                for asset, held in sorted(book.balances[name].items())
+            }
+            for name in book.accounts
+        },
+    )

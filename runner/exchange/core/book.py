@@ -1,0 +1,169 @@
+"""The book: accounts, balances, orders and fills, as their events made them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from runner.exchange.core.orders import (
+    ZERO,
+    Accepted,
+    Account,
+    Advanced,
+    Balance,
+    Closed,
+    Event,
+    Fill,
+    Filled,
+    Funded,
+    Opened,
+    Order,
+    Side,
+    Standing,
+    Triggered,
+    floor,
+)
+from runner.exchange.core.rules import Rules
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What trading costs, and how much of the market's volume everybody here may take together."""
+
+    fee: Decimal = Decimal("0.001")
+    volume_share: Decimal = Decimal("0.1")
+
+
+class Book:
+    """What the exchange knows. It changes by events only; `drain` hands over the new ones."""
+
+    def __init__(self, rules: Mapping[str, Rules], terms: Terms, now: int) -> None:
+        self.rules, self.terms, self.now = rules, terms, now
+        self.accounts: dict[str, Account] = {}
+        self.balances: defaultdict[str, dict[str, Balance]] = defaultdict(dict)
+        self.orders: dict[int, Order] = {}
+        self.fills: list[Fill] = []
+        self._open: dict[int, None] = {}
+        self._taken: dict[str, tuple[int, Decimal]] = {}
+        self._new: list[Event] = []
+
+    def record(self, event: Event) -> None:
+        """Let something happen, and keep it for the journal."""
+        self._apply(event)
+        self._new.append(event)
+
+    def drain(self) -> tuple[Event, ...]:
+        """What happened since the last time."""
+        new, self._new = tuple(self._new), []
+        return new
+
+    def replay(self, events: Iterable[Event]) -> None:
+        """Let everything happen again that a journal holds."""
+        for event in events:
+            self._apply(event)
+
+    def account_of(self, key: str) -> Account | None:
+        """Whose key this is."""
+        return next((each for each in self.accounts.values() if each.key == key), None)
+
+    def balance(self, account: str, asset: str) -> Balance:
+        """What an account has of an asset."""
+        return self.balances[account].get(asset, Balance())
+
+    def open_orders(self, symbol: str = "", account: str = "") -> list[Order]:
+        """Orders that may still be filled, the oldest first."""
+        found = (self.orders[number] for number in self._open)
+        return [o for o in found if symbol in ("", o.symbol) and account in ("", o.account)]
+
+    def fills_of(self, order_id: int) -> list[Fill]:
+        """The fills of an order, the oldest first."""
+        return [fill for fill in self.fills if fill.order_id == order_id]
+
+    def left_of(self, symbol: str, candle: int, volume: Decimal) -> Decimal:
+        """How much of a candle's volume may still be taken."""
+        opened, taken = self._taken.get(symbol, (candle, ZERO))
+        return max(volume * self.terms.volume_share - (taken if opened == candle else ZERO), ZERO)
+
+    def fill(
+        self,
+        order_id: int,
+        price: Decimal,
+        quantity: Decimal,
+        *,
+        maker: bool,
+        at: int,
+        candle: int,
+    ) -> None:
+        """Trade a part of an order. The fee is taken from what the account gets."""
+        order = self.orders[order_id]
+        quote = floor(price * quantity)
+        received = quantity if order.side is Side.BUY else quote
+        commission = floor(received * self.terms.fee)
+        number = len(self.fills) + 1
+        fill = Fill(number, order_id, price, quantity, quote, commission, maker, at, candle)
+        self.record(Filled(fill))
+
+    def commission_asset(self, order: Order) -> str:
+        """The asset in which the fee of an order is paid: the one that it gets."""
+        rules = self.rules[order.symbol]
+        return rules.base if order.side is Side.BUY else rules.quote
+
+    def _apply(self, event: Event) -> None:
+        match event:
+            case Opened(account):
+                self.accounts[account.name] = account
+            case Funded(account, asset, amount):
+                self._move(account, asset, amount, ZERO)
+            case Accepted(order):
+                self._accept(order)
+            case Triggered(order_id, at):
+                self._put(replace(self.orders[order_id], waiting=False, updated_at=at))
+            case Filled(fill):
+                self._fill(fill)
+            case Closed(order_id, standing, at):
+                self._put(replace(self.orders[order_id], standing=standing, updated_at=at))
+            case Advanced(at):
+                self.now = at
+
+    def _accept(self, order: Order) -> None:
+        self.orders[order.id] = order
+        self._open[order.id] = None
+        self._move(order.account, self._spent(order), -order.lock, order.lock)
+
+    def _put(self, order: Order) -> None:
+        """Replace an order by its next state; what it no longer locks becomes free."""
+        released = self.orders[order.id].lock - order.lock
+        self.orders[order.id] = order
+        if not order.is_open:
+            self._open.pop(order.id, None)
+        self._move(order.account, self._spent(order), released, -released)
+
+    def _fill(self, fill: Fill) -> None:
+        order = self.orders[fill.order_id]
+        executed = order.executed + fill.quantity
+        whole = executed == order.quantity
+        self.fills.append(fill)
+        self._put(
+            replace(
+                order,
+                executed=executed,
+                quote=order.quote + fill.quote,
+                standing=Standing.FILLED if whole else Standing.PARTIALLY_FILLED,
+                updated_at=fill.at,
+            )
+        )
+        bought = order.side is Side.BUY
+        paid, received = (fill.quote, fill.quantity) if bought else (fill.quantity, fill.quote)
+        self._move(order.account, self._spent(order), -paid, ZERO)
+        self._move(order.account, self.commission_asset(order), received - fill.commission, ZERO)
+        opened, taken = self._taken.get(order.symbol, (fill.candle, ZERO))
+        before = taken if opened == fill.candle else ZERO
+        self._taken[order.symbol] = fill.candle, before + fill.quantity
+
+    def _spent(self, order: Order) -> str:
+        rules = self.rules[order.symbol]
+        return rules.quote if order.side is Side.BUY else rules.base
+
+    def _move(self, account: str, asset: str, free: Decimal, locked: Decimal) -> None:
+        had = self.balance(account, asset)
+        self.balances[account][asset] = Balance(had.free + free, had.locked + locked)

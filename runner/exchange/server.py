@@ -1,0 +1,170 @@
+"""`serve`: opens the candles and the journal, listens, and says where."""
+
+import asyncio
+import os
+import secrets
+import signal
+import tempfile
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from pipelines.adapters import lockfile
+from pipelines.adapters.candles import CandleShelf, open_shelf
+from pipelines.domain.candles import milliseconds
+from pipelines.errors import CannotTell, Problem
+from runner.exchange.api import Api
+from runner.exchange.control import Control, open_account
+from runner.exchange.core.book import Book, Terms
+from runner.exchange.journal import Journal
+from runner.exchange.messages import NewAccount, Ready
+from runner.exchange.symbols import Symbols, symbols
+from runner.exchange.tape import Reel, Tape, utc
+from runner.exchange.venue import Venue
+
+LOOPBACK = "127.0.0.1"
+_BEHIND = timedelta(days=30)
+_TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What `serve` was asked for. Without a journal's path it is kept only while it runs."""
+
+    root: Path
+    home: Path
+    candles: Path | None
+    markets: Path | None
+    start: datetime | None
+    stepped: bool
+    port: int
+    control_port: int
+    listen: str
+    journal: Path | None
+    ready_file: Path | None
+    terms: Terms
+    accounts: tuple[NewAccount, ...]
+
+
+def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `say` is told once everything answers.
+
+    :raises BadInput: when what was asked for is not there.
+    :raises CannotTell: when a port is taken, or the journal cannot be written.
+    """
+    now = datetime.now(UTC)
+    shelf = open_shelf(asked.candles, lockfile.load(asked.root), asked.home / "candles", now)
+    with ExitStack() as stack:
+        path = asked.journal
+        if path is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluice-exchange-"))
+            path = Path(folder, "journal.sqlite")
+        journal = Journal(path)
+        stack.callback(journal.close)
+        venue, served = open_venue(asked, shelf, journal)
+        for account in asked.accounts:
+            open_account(venue, account)
+        asyncio.run(_run(asked, venue, served, say, synthetic=shelf.data.synthetic))
+
+
+def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Venue, Symbols]:
+    """The exchange on these candles, as its journal left it.
+
+    :raises BadInput: when there are no candles at the start.
+    """
+    served = symbols(shelf.data.series, asked.markets)
+    reels = {
+        rules.symbol: Reel(
+            rules.symbol,
+            rules.tick,
+            tuple(shelf.data.series[f"{rules.base}/{rules.quote}"]),
+            partial(shelf.candles, f"{rules.base}/{rules.quote}"),
+        )
+        for rules in served.rules.values()
+    }
+    tape = Tape(reels)
+    book = Book(served.rules, asked.terms, _start(asked.start, tape))
+    try:
+        return Venue(book, journal, tape, stepped=asked.stepped), served
+    except KeyError as error:
+        message = f"holds orders for {error}, which is not served"
+        hint = "serve what it was made with, or name another --journal"
+        raise Problem(str(journal.path), message, hint=hint) from None
+
+
+def _start(asked: datetime | None, tape: Tape) -> int:
+    spans = [reel.span() for reel in tape.reels.values()]
+    if asked is None:
+        return max(begin for begin, _ in spans) + int(_BEHIND.total_seconds() * 1000)
+    start = milliseconds(asked.replace(tzinfo=asked.tzinfo or UTC))
+    first, last = min(begin for begin, _ in spans), max(end for _, end in spans)
+    if not first <= start < last:
+        there = f"candles are from {utc(first):%Y-%m-%d} to {utc(last):%Y-%m-%d}"
+        raise Problem("--start", f"there are no candles then; {there}")
+    return start
+
+
+async def _run(
+    asked: Serving,
+    venue: Venue,
+    served: Symbols,
+    say: Callable[[Ready, datetime], None],
+    *,
+    synthetic: bool,
+) -> None:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end(error: CannotTell | None = None) -> None:
+        if not ended.done():
+            ended.set_exception(error) if error else ended.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    token = secrets.token_urlsafe(24)
+    api = Api(venue, served, end).application()
+    control = Control(venue, token, end, synthetic=synthetic).application()
+    async with AsyncExitStack() as stack:
+        ready = Ready(
+            api_url=await _listen(stack, api, asked.listen, asked.port),
+            control_url=await _listen(stack, control, LOOPBACK, asked.control_port),
+            control_token=token,
+            pid=os.getpid(),
+        )
+        if asked.ready_file:
+            _write_private(asked.ready_file, ready.model_dump_json() + "\n")
+        say(ready, utc(venue.now))
+        while not ended.done():
+            await asyncio.wait([ended], timeout=_TICK_SECONDS)
+            venue.tick()
+        await ended
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: all of it or nothing."""
+    try:
+        handle, making = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(making).replace(path)
+    except OSError as error:
+        raise CannotTell(f"{path}: cannot be written: {error.strerror}") from None
+
+
+async def _listen(stack: AsyncExitStack, application: web.Application, host: str, port: int) -> str:
+    """Listen, and say where: a port of 0 means any that is free."""
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port, shutdown_timeout=1).start()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotTell(f"{host}:{port}: cannot be listened on: {reason}") from None
+    name, number = runner.addresses[0][:2]
+    return f"http://{name}:{number}"

@@ -1,0 +1,38 @@
+"""The settings that make a stock freqtrade trade here instead of at Binance."""
+
+from typing import Any
+
+_HOSTS = {
+    "public": "/api/v3",
+    "private": "/api/v3",
+    "v1": "/api/v1",
+    "sapi": "/sapi/v1",
+    "sapiV2": "/sapi/v2",
+    "sapiV3": "/sapi/v3",
+    "sapiV4": "/sapi/v4",
+}
+"""Every host that ccxt may ask for a spot market: one that is left out would be the real one."""
+
+
+def ccxt_settings(api_url: str) -> dict[str, Any]:
+    """What ccxt's `binance` is made with."""
+    return {
+        "enableRateLimit": False,
+        "options": {"fetchMarkets": {"types": ["spot"]}},
+        "urls": {"api": {name: f"{api_url}{path}" for name, path in _HOSTS.items()}},
+    }
+
+
+def freqtrade_settings(api_url: str, key: str, secret: str) -> dict[str, Any]:
+    """A part of freqtrade's configuration: pass it as one more `--config`."""
+    return {
+        "trading_mode": "spot",
+        "exchange": {
+            "name": "binance",
+            "key": key,
+            "secret": secret,
+            # The stream of Binance itself would otherwise be listened to.
+            "enable_ws": False,
+            "ccxt_config": ccxt_settings(api_url),
+        },
+    }

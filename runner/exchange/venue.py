@@ -1,0 +1,141 @@
+"""The exchange as a whole: the book, the journal, the tape and the clock.
+
+What is accepted is committed before anybody hears of it. A journal that cannot be written ends
+the process: the book in memory would then know more than what survives.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pipelines.errors import Problem
+from runner.exchange.clock import Clock, RealClock, SteppedClock
+from runner.exchange.core import matching, placing
+from runner.exchange.core.book import Book
+from runner.exchange.core.orders import Account, Advanced, Funded, Opened, Order
+from runner.exchange.core.placing import Market, Wish
+from runner.exchange.core.rejection import Rejection, unknown_symbol
+from runner.exchange.journal import Journal
+from runner.exchange.tape import Reel, Tape, utc
+
+T = TypeVar("T")
+
+_NOTICEABLE = 100  # milliseconds
+
+
+class Venue:
+    """Where orders are placed. Requests come one at a time: nothing in here waits."""
+
+    def __init__(self, book: Book, journal: Journal, tape: Tape, *, stepped: bool) -> None:
+        self.book, self.journal, self.tape = book, journal, tape
+        book.replay(journal.events())
+        self.clock: Clock = SteppedClock(book.now) if stepped else RealClock(book.now)
+        self.faults: dict[str, int] = {}
+
+    @property
+    def now(self) -> int:
+        """The exchange's time."""
+        return self.book.now
+
+    def open_account(self, account: Account, funds: tuple[Funded, ...]) -> None:
+        """Open an account, unless it is there already with the same key and secret.
+
+        :raises BadInput: when the name or the key is taken by another one.
+        """
+        known = self.book.accounts.get(account.name) or self.book.account_of(account.key)
+        if known == account:
+            return
+        if known:
+            raise Problem(account.name, "there is another account with this name or key")
+        self.book.record(Opened(account))
+        for fund in funds:
+            self.book.record(fund)
+        self._commit()
+
+    def reel(self, symbol: str) -> Reel:
+        """The candles of a symbol.
+
+        :raises Rejection: when it is not traded here.
+        """
+        if symbol not in self.tape.reels:
+            raise unknown_symbol()
+        return self.tape.reels[symbol]
+
+    def market(self, symbol: str) -> Market:
+        """How a symbol stands now.
+
+        :raises Rejection: when it is not traded here, or not yet.
+        """
+        reel = self.reel(symbol)
+        price = reel.price(self.now)
+        if price is None:
+            raise Rejection(-1013, "Market is closed.")
+        return Market(price, reel.candle(self.now))
+
+    def place(self, account: str, wish: Wish) -> Order:
+        """Accept an order: it is in the journal when this returns.
+
+        :raises Rejection: when it is not accepted.
+        """
+        market = self.market(wish.symbol)
+        return self._committed(lambda: placing.place(self.book, account, wish, market))
+
+    def cancel(self, order: Order) -> Order:
+        """Cancel an order: it is in the journal when this returns.
+
+        :raises Rejection: when it is not open.
+        """
+        return self._committed(lambda: placing.cancel(self.book, order))
+
+    def advance(self, to: int) -> None:
+        """Let the market go on to a moment, filling what it reaches; all of it or nothing."""
+        if to <= self.now:
+            return
+        while self.now < to:
+            begins, symbols = self.now, {order.symbol for order in self.book.open_orders()}
+            turns = [self.tape.reels[symbol].turn(begins) for symbol in symbols]
+            at = min([to, *(turn for turn in turns if turn)])
+            for symbol in sorted(symbols):
+                candle = self.tape.reels[symbol].candle(begins)
+                if candle is not None:
+                    matching.advance(self.book, symbol, candle, begins, at)
+            self.book.record(Advanced(at))
+        self._commit()
+
+    def step(self, to: int) -> None:
+        """Move a stepped clock on, and the market with it.
+
+        :raises BadInput: when the clock runs by itself, or would go back, or past the candles.
+        """
+        if not isinstance(self.clock, SteppedClock):
+            raise Problem("step", "the clock runs by itself", hint="serve with --clock stepped")
+        if to < self.now:
+            raise Problem("step", f"the clock is at {utc(self.now):%Y-%m-%dT%H:%M:%SZ} already")
+        if to > self.tape.last():
+            raise Problem("step", f"the candles end at {utc(self.tape.last()):%Y-%m-%dT%H:%M:%SZ}")
+        self.advance(to)
+        self.clock.move(to)
+
+    def tick(self) -> None:
+        """Catch up with a clock that runs by itself; not for every request, each is an event."""
+        to = min(self.clock.now(), self.tape.last())
+        if to - self.now >= _NOTICEABLE:
+            self.advance(to)
+
+    def arm(self, fault: str, times: int) -> None:
+        """Let a fault happen the next so many times."""
+        self.faults[fault] = times
+
+    def strikes(self, fault: str) -> bool:
+        """True when an armed fault happens now; it is then used up by one."""
+        left = self.faults.get(fault, 0)
+        if left:
+            self.faults[fault] = left - 1
+        return left > 0
+
+    def _committed(self, change: Callable[[], T]) -> T:
+        changed = change()
+        self._commit()
+        return changed
+
+    def _commit(self) -> None:
+        self.journal.append(self.book.drain())

@@ -1,0 +1,229 @@
+"""A real freqtrade trades at the rehearsal exchange, in steps."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.exchange.settings import freqtrade_settings
+
+pytestmark = pytest.mark.freqtrade
+
+PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+
+BEAT = """
+from freqtrade.strategy import IStrategy
+
+
+class Beat(IStrategy):
+    timeframe = "1h"
+    stoploss = -0.2
+    minimal_roi = {}
+    startup_candle_count = 5
+    order_types = {
+        "entry": "limit",
+        "exit": "market",
+        "stoploss": "limit",
+        "stoploss_on_exchange": True,
+    }
+
+    def populate_indicators(self, dataframe, metadata):
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["date"].dt.hour % 4 == 0, "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe["date"].dt.hour % 4 == 2, "exit_long"] = 1
+        return dataframe
+"""
+"""Buys in one hour and sells in another: what it earns is no matter here."""
+
+
+def configured(api_url: str, *, dry_run: bool) -> dict[str, Any]:
+    settings = freqtrade_settings(api_url, "key", "secret")
+    settings["exchange"]["pair_whitelist"] = list(PAIRS)
+    settings["exchange"]["_ft_has_params"] = {"ohlcv_candle_limit": 100}
+    return settings | {
+        "dry_run": dry_run,
+        "dry_run_wallet": 5000,
+        "stake_currency": "USDT",
+        "stake_amount": 900,
+        "max_open_trades": 3,
+        "timeframe": "1h",
+        "strategy": "Beat",
+        "strategy_path": ".",
+        "db_url": "sqlite:///trades.sqlite",
+        "pairlists": [{"method": "StaticPairList"}],
+        "unfilledtimeout": {"entry": 90, "exit": 90, "unit": "minutes"},
+        # Buys at the bid, so that entries rest; the order book is asked for.
+        "entry_pricing": {"price_side": "same", "use_order_book": True, "order_book_top": 1},
+        "exit_pricing": {"price_side": "other", "use_order_book": False},
+    }
+
+
+def kept(folder: Path, query: str) -> list[dict[str, Any]]:
+    """Rows of freqtrade's own database."""
+    with closing(sqlite3.connect(folder / "trades.sqlite")) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(query)]
+
+
+def closed_trades(folder: Path) -> list[dict[str, Any]]:
+    return kept(folder, "SELECT * FROM trades WHERE is_open = 0")
+
+
+def run(exchange: Any, bot: Any, hours: int) -> None:
+    """Let the bot process after every hour."""
+    for _ in range(hours):
+        done = bot.turn(exchange.now)
+        assert (done["state"], done["trouble"]) == ("running", "")
+        exchange.step(hours=1)
+
+
+@pytest.fixture(scope="module")
+def traded(serve: Any, start_bot: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Path]]:
+    """A day and a half of live trading; the last turn sees everything that was filled.
+
+    Small volumes: everybody together may take a thousandth, so partial fills happen.
+    """
+    folder = tmp_path_factory.mktemp("bot")
+    arguments = ("--start", "2022-03-01", "--account", "alice:key:secret:USDT=5000")
+    with serve(*arguments, "--volume-share", "0.0005") as exchange:
+        config = configured(exchange.ready.api_url, dry_run=False)
+        with start_bot(folder, config, BEAT) as bot:
+            run(exchange, bot, 36)
+            bot.turn(exchange.now)
+        yield exchange, folder
+
+
+def test_at_least_three_trades_were_opened_and_closed(traded: tuple[Any, Path]) -> None:
+    _, folder = traded
+    trades = closed_trades(folder)
+    assert len(trades) >= 3
+    assert len({trade["pair"] for trade in trades}) > 1
+
+
+def test_every_order_that_freqtrade_keeps_equals_the_exchange_s_book(
+    traded: tuple[Any, Path],
+) -> None:
+    exchange, folder = traded
+    orders = kept(folder, "SELECT * FROM orders ORDER BY id")
+    with exchange.then():
+        api = exchange.ccxt()
+        book = {o["id"]: o for pair in PAIRS for o in api.fetch_orders(pair)}
+        fills = [trade for pair in PAIRS for trade in api.fetch_my_trades(pair)]
+
+    assert len(orders) >= 6
+    for order in orders:
+        there = book.pop(order["order_id"])
+        assert order["status"] == there["status"]
+        assert order["ft_order_side"] in (there["side"], "stoploss")
+        assert order["amount"] == there["amount"]
+        assert order["filled"] == there["filled"]
+        assert order["average"] == there["average"]
+        if there["type"] == "limit":
+            assert order["price"] == there["price"]
+        fees = [f["fee"]["cost"] for f in fills if f["order"] == there["id"]]
+        if order["ft_order_side"] == "buy" and there["filled"]:
+            assert order["ft_fee_base"] == pytest.approx(sum(fees), abs=0)
+    # It forgets entries that were cancelled before anything was filled, and nothing else.
+    assert {(o["status"], o["filled"]) for o in book.values()} <= {("canceled", 0.0)}
+
+
+def test_fees_of_closed_trades_are_those_of_the_exchange(traded: tuple[Any, Path]) -> None:
+    exchange, folder = traded
+    with exchange.then():
+        api = exchange.ccxt()
+        fills = [trade["info"] for pair in PAIRS for trade in api.fetch_my_trades(pair)]
+    for trade in closed_trades(folder):
+        orders = kept(folder, f"SELECT * FROM orders WHERE ft_trade_id = {trade['id']}")
+        numbers = {int(order["order_id"]) for order in orders}
+        mine = [fill for fill in fills if fill["orderId"] in numbers]
+        for name, bought, amount in (("open", True, "qty"), ("close", False, "quoteQty")):
+            side = [fill for fill in mine if fill["isBuyer"] is bought]
+            paid = sum(Decimal(fill["commission"]) for fill in side)
+            rate = paid / sum(Decimal(fill[amount]) for fill in side)
+            assert trade[f"fee_{name}"] == pytest.approx(float(rate), abs=1e-8)
+            assert {trade[f"fee_{name}_currency"]} == {fill["commissionAsset"] for fill in side}
+
+
+def test_balances_equal_what_the_fills_say_to_the_last_unit(traded: tuple[Any, Path]) -> None:
+    exchange, folder = traded
+    expected = {"USDT": Decimal(5000)}
+    with exchange.then():
+        api = exchange.ccxt()
+        for pair in PAIRS:
+            base = pair.split("/")[0]
+            for row in (trade["info"] for trade in api.fetch_my_trades(pair)):
+                sign = 1 if row["isBuyer"] else -1
+                for asset, change in (
+                    (base, sign * Decimal(row["qty"])),
+                    ("USDT", -sign * Decimal(row["quoteQty"])),
+                    (row["commissionAsset"], -Decimal(row["commission"])),
+                ):
+                    expected[asset] = expected.get(asset, Decimal(0)) + change
+        told = api.fetch_balance()["info"]["balances"]
+    held = {b["asset"]: Decimal(b["free"]) + Decimal(b["locked"]) for b in told}
+    assert {asset: amount for asset, amount in held.items() if amount} == {
+        asset: amount for asset, amount in expected.items() if amount
+    }
+    for trade in kept(folder, "SELECT * FROM trades WHERE is_open = 1 AND amount > 0"):
+        assert Decimal(str(trade["amount"])) <= held[trade["pair"].split("/")[0]]
+
+
+def test_partial_fills_and_stops_on_the_exchange_happened(traded: tuple[Any, Path]) -> None:
+    exchange, folder = traded
+    with exchange.then():
+        api = exchange.ccxt()
+        trades = [trade for pair in PAIRS for trade in api.fetch_my_trades(pair)]
+    orders = [trade["order"] for trade in trades]
+    assert len(orders) > len(set(orders)), "no order was filled in more than one part"
+    stops = kept(folder, "SELECT * FROM orders WHERE ft_order_side = 'stoploss'")
+    with exchange.then():
+        types = {api.fetch_order(s["order_id"], s["ft_pair"])["info"]["type"] for s in stops}
+    assert types == {"STOP_LOSS_LIMIT"}
+
+
+def test_a_dry_run_sends_no_order(serve: Any, start_bot: Any, tmp_path: Path) -> None:
+    with serve("--start", "2022-03-01", "--account", "alice:key:secret:USDT=5000") as exchange:
+        config = configured(exchange.ready.api_url, dry_run=True)
+        with start_bot(tmp_path, config, BEAT) as bot:
+            run(exchange, bot, 12)
+        assert kept(tmp_path, "SELECT * FROM orders WHERE filled > 0")
+        told = exchange.ask("status")
+        assert (told.orders, told.orders_sent) == (0, 0)
+
+
+def test_an_entry_whose_answer_was_lost_is_filled_there_and_unknown_here(
+    serve: Any, start_bot: Any, tmp_path: Path
+) -> None:
+    with serve("--start", "2022-03-01", "--account", "alice:key:secret:USDT=5000") as exchange:
+        config = configured(exchange.ready.api_url, dry_run=False)
+        config["exchange"]["pair_whitelist"] = ["BTC/USDT"]
+        config["entry_pricing"]["price_side"] = "other"
+        with start_bot(tmp_path, config, BEAT) as bot:
+            bot.turn(exchange.now)
+            exchange.step(hours=1)
+            assert exchange.ask("status").orders == 0
+            exchange.fault()
+            done = bot.turn(exchange.now)
+            exchange.step(hours=3)
+            run(exchange, bot, 2)
+
+        assert (done["state"], done["trouble"]) == ("running", "")
+        assert "Could not place buy order due to NetworkError" in (tmp_path / "log").read_text()
+        with exchange.then():
+            orders = exchange.ccxt().fetch_orders("BTC/USDT")
+            btc = exchange.ccxt().fetch_balance()["BTC"]["total"]
+        known = [row["order_id"] for row in kept(tmp_path, "SELECT order_id FROM orders")]
+        orphans = [order for order in orders if order["id"] not in known]
+        assert [(o["status"], o["side"], o["filled"] > 0) for o in orphans] == [
+            ("closed", "buy", True)
+        ]
+        assert btc >= orphans[0]["filled"] * 0.999
