@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from enum import Enum, auto
 
 from pipelines.domain.thresholds import WindowThresholds
@@ -122,10 +122,15 @@ def written(name: str, value: Decimal, places: int | None = None) -> str:
     """A figure as people read it: ratios in percent, the rest with two places."""
     kind = _BY_NAME[name].kind if name in _BY_NAME else Kind.NUMBER
     if kind is Kind.COUNT:
-        return f"{value:,.0f}"
+        return _placed(value, 0)
     if kind is Kind.RATIO:
-        return f"{value * 100:,.{1 if places is None else places}f} %"
-    return f"{value:,.{2 if places is None else places}f}"
+        return f"{_placed(value * 100, 1 if places is None else places)} %"
+    return _placed(value, 2 if places is None else places)
+
+
+def _placed(value: Decimal, places: int) -> str:
+    # Formatting would round as the context says, and ccxt changes that for the whole program.
+    return f"{value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):,f}"
 
 
 def bound(name: str, value: Decimal) -> str:

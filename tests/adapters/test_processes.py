@@ -176,7 +176,7 @@ def test_grandchildren_end_with_the_child(run_code: RunCode) -> None:
         """
     )
     assert ended.exit_code == 0
-    assert not _running("61.25")
+    assert _gone("61.25")
 
 
 def test_a_child_that_dies_leaves_no_reply(run_code: RunCode) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import localcontext
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ class Running:
 
 
 Serve = Callable[..., AbstractContextManager[Running]]
+
+
+@pytest.fixture(autouse=True)
+def context() -> Iterator[None]:
+    """ccxt changes how the whole program rounds decimals: here that ends with each test."""
+    with localcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import pytest
 
@@ -20,6 +20,8 @@ from pipelines.reports.model import StrategyReport
 )
 def test_writes_figures_as_people_read_them(name: str, value: str, text: str) -> None:
     assert figures.written(name, Decimal(value)) == text
+    with localcontext(rounding=ROUND_HALF_UP):
+        assert figures.written(name, Decimal(value)) == text
 
 
 @pytest.mark.parametrize(

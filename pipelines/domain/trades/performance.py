@@ -6,7 +6,7 @@ factor without a losing trade says nothing. The formulas stand in `sluice docs t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pipelines.domain.trades.trade import Trade, TradeLog
 
 DAYS_A_YEAR = 365
 """Crypto trades on every day of the year."""
+
+_SIX_PLACES = Decimal("0.000001")
 
 FORCED_EXIT = "force_exit"
 """freqtrade's name for closing what is still open when the window ends."""
@@ -50,8 +52,8 @@ class Performance:
 
 
 def rounded(value: float) -> Decimal:
-    """Six places after the point, without trailing zeros."""
-    number = Decimal(repr(float(value))).quantize(Decimal("0.000001")).normalize()
+    """Six places after the point, without trailing zeros, whatever rounding a library has set."""
+    number = Decimal(repr(float(value))).quantize(_SIX_PLACES, ROUND_HALF_EVEN).normalize()
     return number.quantize(Decimal(1)) if number == number.to_integral() else number
 
 
