@@ -1,4 +1,4 @@
-"""The HTTP side of Binance's spot API: from a request to an answer, or to Binance's refusal."""
+"""The HTTP side of Binance's API: from a request to an answer, or to Binance's refusal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,18 @@ from aiohttp import web
 
 from pipelines.errors import CannotTell
 from runner.exchange.core.rejection import Rejection
+from runner.exchange.futures.account import Accounts
+from runner.exchange.futures.public import Public as FuturesPublic
+from runner.exchange.futures.trading import Trading
 from runner.exchange.public import Public
 from runner.exchange.signed import Signed
 from runner.exchange.signing import parameters, signed
 from runner.exchange.symbols import Symbols
 from runner.exchange.venue import Venue
 
-ORDER = "/api/v3/order"
+ORDERS = ("/api/v3/order", "/fapi/v1/order", "/fapi/v1/algoOrder")
+"""Where new orders are sent to."""
+
 LARGEST = 64 * 1024
 """Bytes of a request's body that are read."""
 
@@ -27,6 +32,9 @@ class Api:
         self._venue, self._broken = venue, broken
         self._public = Public(venue, symbols).routes()
         self._signed = Signed(venue, symbols).routes()
+        if floor := venue.futures:
+            self._public |= FuturesPublic(venue, floor).routes()
+            self._signed |= Accounts(venue, floor).routes() | Trading(venue, floor).routes()
 
     def application(self) -> web.Application:
         """What serves all of it."""
@@ -51,7 +59,7 @@ class Api:
         except CannotTell as error:
             self._broken(error)
             return _drop(request)
-        if route == ("POST", ORDER) and self._venue.strikes("lost_answer"):
+        if request.method == "POST" and path in ORDERS and self._venue.strikes("lost_answer"):
             return _drop(request)
         return web.json_response(told)
 

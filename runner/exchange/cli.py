@@ -11,15 +11,25 @@ from pathlib import Path
 import click
 
 from pipelines import __version__
+from pipelines.domain.candles import TradingMode
 from pipelines.errors import BadInput, ExitCode, SluiceError
 from runner.exchange import remote
 from runner.exchange.core.book import Terms
 from runner.exchange.messages import Fault, NewAccount, Ready, State, Step
-from runner.exchange.settings import freqtrade_settings
+from runner.exchange.settings import Market, freqtrade_settings
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+
+_IN_FUTURES = "futures."
+"""`futures.USDT=1000` is money in the futures wallet."""
+
+_MODES: dict[str, tuple[TradingMode, ...]] = {
+    "spot": ("spot",),
+    "futures": ("futures",),
+    "both": ("spot", "futures"),
+}
 
 with_ready_file = click.option(
     "--ready-file",
@@ -46,6 +56,13 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--candles", type=_FOLDER, envvar="SLUICE_CANDLES", help="Recorded candles.")
+@click.option(
+    "--market",
+    type=click.Choice(["spot", "futures", "both"]),
+    default="spot",
+    show_default=True,
+    help="What is traded there.",
+)
 @click.option("--markets", type=_FILE, help="A recorded exchangeInfo, or ccxt's markets.")
 @click.option("--start", type=_MOMENT, help="Where the replay begins (UTC).")
 @click.option(
@@ -72,6 +89,7 @@ def cli() -> None:
 @click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where caches are kept.")
 def serve(
     candles: Path | None,
+    market: str,
     markets: Path | None,
     start: datetime | None,
     clock: str,
@@ -103,6 +121,7 @@ def serve(
         ready_file=ready_file,
         terms=Terms(_share("--fee", fee), _share("--volume-share", volume_share)),
         accounts=tuple(parsed_account(text) for text in accounts),
+        modes=_MODES[market],
     )
     server.serve(asked, _say_ready)
 
@@ -116,10 +135,11 @@ def _say_ready(ready: Ready, now: datetime) -> None:
 @with_ready_file
 @click.option("--key", default="", help="The account's key; live trading needs it.")
 @click.option("--secret", default="", help="The account's secret.")
+@click.option("--market", type=click.Choice(["spot", "futures"]), default="spot")
 @with_json
-def config(ready_file: Path, key: str, secret: str, as_json: bool) -> None:
+def config(ready_file: Path, key: str, secret: str, market: Market, as_json: bool) -> None:
     """Print the settings with which a stock freqtrade trades here."""
-    settings = freqtrade_settings(remote.located(ready_file).api_url, key, secret)
+    settings = freqtrade_settings(remote.located(ready_file).api_url, key, secret, market)
     click.echo(json.dumps(settings, indent=None if as_json else 2))
 
 
@@ -191,13 +211,15 @@ def parsed_account(text: str) -> NewAccount:
     if len(parts) < 3 or not all(parts[:3]):
         raise BadInput("--account: should have a name, a key and a secret", hint)
     funds: dict[str, Decimal] = {}
+    futures: dict[str, Decimal] = {}
     for part in parts[3:]:
         asset, _, amount = part.partition("=")
+        wallet = futures if asset.startswith(_IN_FUTURES) else funds
         try:
-            funds[asset] = Decimal(amount)
+            wallet[asset.removeprefix(_IN_FUTURES)] = Decimal(amount)
         except InvalidOperation:
             raise BadInput(f"--account: {part!r} is no amount of an asset", hint) from None
-    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds)
+    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds, futures=futures)
 
 
 def _share(option: str, text: str) -> Decimal:

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
-from runner.exchange.api import ORDER
+from runner.exchange.api import ORDERS
 from runner.exchange.core.orders import Account, Funded
+from runner.exchange.futures.wallets import deposits, futures_state
 from runner.exchange.messages import Fault, Held, NewAccount, State, Step
 from runner.exchange.tape import utc
 from runner.exchange.venue import Venue
@@ -106,7 +107,8 @@ def open_account(venue: Venue, asked: NewAccount) -> None:
         if amount < 0 or amount != round(amount, 8):
             raise Problem(asked.name, "should be a positive amount with 8 decimals", key=asset)
     funds = tuple(Funded(asked.name, asset, amount) for asset, amount in asked.funds.items())
-    venue.open_account(Account(asked.name, asked.key, asked.secret), funds)
+    account = Account(asked.name, asked.key, asked.secret)
+    venue.open_account(account, funds, deposits(venue, asked))
 
 
 def state(venue: Venue, *, synthetic: bool) -> State:
@@ -114,14 +116,15 @@ def state(venue: Venue, *, synthetic: bool) -> State:
     book = venue.book
     return State(
         now=utc(venue.now),
-        candles_end=utc(venue.tape.last()),
+        candles_end=utc(venue.last()),
         clock="real" if venue.clock.runs else "stepped",
         synthetic=synthetic,
         symbols=tuple(book.rules),
         orders=len(book.orders),
         open_orders=len(book.open_orders()),
         fills=len(book.fills),
-        orders_sent=venue.journal.requests("POST", ORDER),
+        orders_sent=sum(venue.journal.requests("POST", path) for path in ORDERS),
+        futures=futures_state(venue.futures) if venue.futures else None,
         faults={"lost_answer": venue.faults.get("lost_answer", 0)},
         accounts={
             name: {

@@ -8,7 +8,10 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from pipelines.errors import CannotTell
-from runner.exchange.core.orders import Event
+from runner.exchange.core import orders
+from runner.exchange.core.futures.events import OnFutures
+
+Event = orders.Event | OnFutures
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

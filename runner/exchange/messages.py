@@ -36,12 +36,13 @@ class Fault(Document):
 
 
 class NewAccount(Document):
-    """An account with what it has of each asset."""
+    """An account with what it has of each asset, on spot and in its futures wallet."""
 
     name: str = Field(min_length=1)
     key: str = Field(min_length=1)
     secret: str = Field(min_length=1)
     funds: dict[str, Decimal] = Field(default_factory=dict)
+    futures: dict[str, Decimal] = Field(default_factory=dict)
 
 
 class Held(Document):
@@ -49,6 +50,19 @@ class Held(Document):
 
     free: Decimal
     locked: Decimal
+
+
+class FuturesState(Document):
+    """How futures stand. `counters` is what the exchange has taken for each reason, net."""
+
+    symbols: tuple[str, ...]
+    orders: int
+    open_orders: int
+    waiting: int
+    fills: int
+    wallets: dict[str, dict[str, Decimal]]
+    positions: dict[str, dict[str, Decimal]]
+    counters: dict[str, Decimal]
 
 
 class State(Document):
@@ -65,3 +79,4 @@ class State(Document):
     orders_sent: int
     faults: dict[FaultName, int]
     accounts: dict[str, dict[str, Held]]
+    futures: FuturesState | None = None

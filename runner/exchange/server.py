@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,13 @@ from aiohttp import web
 
 from pipelines.adapters import lockfile
 from pipelines.adapters.candles import CandleShelf, open_shelf
-from pipelines.domain.candles import milliseconds
+from pipelines.domain.candles import TradingMode, milliseconds
 from pipelines.errors import CannotTell, Problem
 from runner.exchange.api import Api
 from runner.exchange.control import Control, open_account
 from runner.exchange.core.book import Book, Terms
+from runner.exchange.futures.floor import Floor
+from runner.exchange.futures.opening import open_floor
 from runner.exchange.journal import Journal
 from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
@@ -49,6 +51,7 @@ class Serving:
     ready_file: Path | None
     terms: Terms
     accounts: tuple[NewAccount, ...]
+    modes: tuple[TradingMode, ...] = ("spot",)
 
 
 def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
@@ -58,7 +61,7 @@ def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
     :raises CannotTell: when a port is taken, or the journal cannot be written.
     """
     now = datetime.now(UTC)
-    shelf = open_shelf(asked.candles, lockfile.load(asked.root), asked.home / "candles", now)
+    shelves = {mode: _shelf(asked, mode, now) for mode in asked.modes}
     with ExitStack() as stack:
         path = asked.journal
         if path is None:
@@ -66,17 +69,40 @@ def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
             path = Path(folder, "journal.sqlite")
         journal = Journal(path)
         stack.callback(journal.close)
-        venue, served = open_venue(asked, shelf, journal)
+        venue, served = open_venue(asked, shelves, journal)
         for account in asked.accounts:
             open_account(venue, account)
-        asyncio.run(_run(asked, venue, served, say, synthetic=shelf.data.synthetic))
+        synthetic = any(shelf.data.synthetic for shelf in shelves.values())
+        asyncio.run(_run(asked, venue, served, say, synthetic=synthetic))
 
 
-def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Venue, Symbols]:
+def _shelf(asked: Serving, mode: TradingMode, now: datetime) -> CandleShelf:
+    lock, cache = lockfile.load(asked.root), asked.home / "candles"
+    return open_shelf(asked.candles, lock, cache, now, mode)
+
+
+def open_venue(
+    asked: Serving, shelves: Mapping[TradingMode, CandleShelf], journal: Journal
+) -> tuple[Venue, Symbols]:
     """The exchange on these candles, as its journal left it.
 
     :raises BadInput: when there are no candles at the start.
     """
+    served, tape, floor = Symbols({}, {}), Tape({}), None
+    if "spot" in shelves:
+        served, tape = _spot(asked, shelves["spot"])
+    if "futures" in shelves:
+        floor = open_floor(shelves["futures"], asked.markets, asked.terms)
+    book = Book(served.rules, asked.terms, _start(asked.start, tape, floor))
+    try:
+        return Venue(book, journal, tape, stepped=asked.stepped, futures=floor), served
+    except KeyError as error:
+        message = f"holds orders for {error}, which is not served"
+        hint = "serve what it was made with, or name another --journal"
+        raise Problem(str(journal.path), message, hint=hint) from None
+
+
+def _spot(asked: Serving, shelf: CandleShelf) -> tuple[Symbols, Tape]:
     served = symbols(shelf.data.series, asked.markets)
     reels = {
         rules.symbol: Reel(
@@ -87,18 +113,13 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
         )
         for rules in served.rules.values()
     }
-    tape = Tape(reels)
-    book = Book(served.rules, asked.terms, _start(asked.start, tape))
-    try:
-        return Venue(book, journal, tape, stepped=asked.stepped), served
-    except KeyError as error:
-        message = f"holds orders for {error}, which is not served"
-        hint = "serve what it was made with, or name another --journal"
-        raise Problem(str(journal.path), message, hint=hint) from None
+    return served, Tape(reels)
 
 
-def _start(asked: datetime | None, tape: Tape) -> int:
-    spans = [reel.span() for reel in tape.reels.values()]
+def _start(asked: datetime | None, tape: Tape, floor: Floor | None) -> int:
+    reels = list(tape.reels.values())
+    reels += [marks.reel for marks in floor.marks.values()] if floor else []
+    spans = [reel.span() for reel in reels]
     if asked is None:
         return max(begin for begin, _ in spans) + int(_BEHIND.total_seconds() * 1000)
     start = milliseconds(asked.replace(tzinfo=asked.tzinfo or UTC))

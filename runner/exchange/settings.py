@@ -1,6 +1,8 @@
 """The settings that make a stock freqtrade trade here instead of at Binance."""
 
-from typing import Any
+from typing import Any, Literal
+
+Market = Literal["spot", "futures"]
 
 _HOSTS = {
     "public": "/api/v3",
@@ -10,29 +12,55 @@ _HOSTS = {
     "sapiV2": "/sapi/v2",
     "sapiV3": "/sapi/v3",
     "sapiV4": "/sapi/v4",
+    "fapiPublic": "/fapi/v1",
+    "fapiPublicV2": "/fapi/v2",
+    "fapiPublicV3": "/fapi/v3",
+    "fapiPrivate": "/fapi/v1",
+    "fapiPrivateV2": "/fapi/v2",
+    "fapiPrivateV3": "/fapi/v3",
+    "fapiData": "/futures/data",
+    "dapiPublic": "/dapi/v1",
+    "dapiPrivate": "/dapi/v1",
+    "dapiPrivateV2": "/dapi/v2",
+    "dapiData": "/futures/data",
+    "eapiPublic": "/eapi/v1",
+    "eapiPrivate": "/eapi/v1",
+    "papi": "/papi/v1",
+    "papiV2": "/papi/v2",
 }
-"""Every host that ccxt may ask for a spot market: one that is left out would be the real one."""
+"""Every host that ccxt knows of Binance: one that is left out would be the real one."""
+
+_TYPES = {"spot": "spot", "futures": "linear"}
+"""What ccxt calls the markets that are to be loaded."""
 
 
-def ccxt_settings(api_url: str) -> dict[str, Any]:
+def ccxt_settings(api_url: str, market: Market = "spot") -> dict[str, Any]:
     """What ccxt's `binance` is made with."""
+    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}}
+    if market == "futures":
+        options["defaultType"] = "swap"
     return {
         "enableRateLimit": False,
-        "options": {"fetchMarkets": {"types": ["spot"]}},
+        "options": options,
         "urls": {"api": {name: f"{api_url}{path}" for name, path in _HOSTS.items()}},
     }
 
 
-def freqtrade_settings(api_url: str, key: str, secret: str) -> dict[str, Any]:
+def freqtrade_settings(
+    api_url: str, key: str, secret: str, market: Market = "spot"
+) -> dict[str, Any]:
     """A part of freqtrade's configuration: pass it as one more `--config`."""
+    modes: dict[str, str] = {"trading_mode": market}
+    if market == "futures":
+        modes["margin_mode"] = "isolated"
     return {
-        "trading_mode": "spot",
+        **modes,
         "exchange": {
             "name": "binance",
             "key": key,
             "secret": secret,
             # The stream of Binance itself would otherwise be listened to.
             "enable_ws": False,
-            "ccxt_config": ccxt_settings(api_url),
+            "ccxt_config": ccxt_settings(api_url, market),
         },
     }

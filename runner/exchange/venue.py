@@ -11,9 +11,11 @@ from pipelines.errors import Problem
 from runner.exchange.clock import Clock, RealClock, SteppedClock
 from runner.exchange.core import matching, placing
 from runner.exchange.core.book import Book
+from runner.exchange.core.futures.events import Deposited, OnFutures
 from runner.exchange.core.orders import Account, Advanced, Funded, Opened, Order
 from runner.exchange.core.placing import Market, Wish
 from runner.exchange.core.rejection import Rejection, unknown_symbol
+from runner.exchange.futures.floor import Floor
 from runner.exchange.journal import Journal
 from runner.exchange.tape import Reel, Tape, utc
 
@@ -23,20 +25,49 @@ _NOTICEABLE = 100  # milliseconds
 
 
 class Venue:
-    """Where orders are placed. Requests come one at a time: nothing in here waits."""
+    """Where orders are placed. Requests come one at a time: nothing in here waits.
 
-    def __init__(self, book: Book, journal: Journal, tape: Tape, *, stepped: bool) -> None:
-        self.book, self.journal, self.tape = book, journal, tape
-        book.replay(journal.events())
+    `futures` are traded beside it, on the same clock and in the same journal.
+
+    :raises KeyError: when the journal holds what is not served.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        journal: Journal,
+        tape: Tape,
+        *,
+        stepped: bool,
+        futures: Floor | None = None,
+    ) -> None:
+        self.book, self.journal, self.tape, self.futures = book, journal, tape, futures
+        self._replay()
         self.clock: Clock = SteppedClock(book.now) if stepped else RealClock(book.now)
         self.faults: dict[str, int] = {}
+
+    def _replay(self) -> None:
+        for event in self.journal.events():
+            if not isinstance(event, OnFutures):
+                self.book.replay([event])
+            elif self.futures is None:
+                raise KeyError("futures")
+            else:
+                self.futures.book.replay([event])
+
+    def last(self) -> int:
+        """When the last candle ends."""
+        futures = [marks.reel for marks in self.futures.marks.values()] if self.futures else []
+        return max(reel.span()[1] for reel in (*self.tape.reels.values(), *futures))
 
     @property
     def now(self) -> int:
         """The exchange's time."""
         return self.book.now
 
-    def open_account(self, account: Account, funds: tuple[Funded, ...]) -> None:
+    def open_account(
+        self, account: Account, funds: tuple[Funded, ...], deposits: tuple[Deposited, ...] = ()
+    ) -> None:
         """Open an account, unless it is there already with the same key and secret.
 
         :raises BadInput: when the name or the key is taken by another one.
@@ -49,6 +80,9 @@ class Venue:
         self.book.record(Opened(account))
         for fund in funds:
             self.book.record(fund)
+        if self.futures:
+            for deposit in deposits:
+                self.futures.book.record(deposit)
         self._commit()
 
     def reel(self, symbol: str) -> Reel:
@@ -77,14 +111,14 @@ class Venue:
         :raises Rejection: when it is not accepted.
         """
         market = self.market(wish.symbol)
-        return self._committed(lambda: placing.place(self.book, account, wish, market))
+        return self.committed(lambda: placing.place(self.book, account, wish, market))
 
     def cancel(self, order: Order) -> Order:
         """Cancel an order: it is in the journal when this returns.
 
         :raises Rejection: when it is not open.
         """
-        return self._committed(lambda: placing.cancel(self.book, order))
+        return self.committed(lambda: placing.cancel(self.book, order))
 
     def advance(self, to: int) -> None:
         """Let the market go on to a moment, filling what it reaches; all of it or nothing."""
@@ -93,11 +127,14 @@ class Venue:
         while self.now < to:
             begins, symbols = self.now, {order.symbol for order in self.book.open_orders()}
             turns = [self.tape.reels[symbol].turn(begins) for symbol in symbols]
-            at = min([to, *(turn for turn in turns if turn)])
+            beside = self.futures.turns(begins) if self.futures else []
+            at = min([to, *(turn for turn in turns if turn), *beside])
             for symbol in sorted(symbols):
                 candle = self.tape.reels[symbol].candle(begins)
                 if candle is not None:
                     matching.advance(self.book, symbol, candle, begins, at)
+            if self.futures:
+                self.futures.advance(begins, at)
             self.book.record(Advanced(at))
         self._commit()
 
@@ -110,14 +147,14 @@ class Venue:
             raise Problem("step", "the clock runs by itself", hint="serve with --clock stepped")
         if to < self.now:
             raise Problem("step", f"the clock is at {utc(self.now):%Y-%m-%dT%H:%M:%SZ} already")
-        if to > self.tape.last():
-            raise Problem("step", f"the candles end at {utc(self.tape.last()):%Y-%m-%dT%H:%M:%SZ}")
+        if to > self.last():
+            raise Problem("step", f"the candles end at {utc(self.last()):%Y-%m-%dT%H:%M:%SZ}")
         self.advance(to)
         self.clock.move(to)
 
     def tick(self) -> None:
         """Catch up with a clock that runs by itself; not for every request, each is an event."""
-        to = min(self.clock.now(), self.tape.last())
+        to = min(self.clock.now(), self.last())
         if to - self.now >= _NOTICEABLE:
             self.advance(to)
 
@@ -132,10 +169,12 @@ class Venue:
             self.faults[fault] = left - 1
         return left > 0
 
-    def _committed(self, change: Callable[[], T]) -> T:
+    def committed(self, change: Callable[[], T]) -> T:
+        """Change a book: what changed is in the journal when this returns."""
         changed = change()
         self._commit()
         return changed
 
     def _commit(self) -> None:
-        self.journal.append(self.book.drain())
+        futures = self.futures.book.drain() if self.futures else ()
+        self.journal.append((*self.book.drain(), *futures))
