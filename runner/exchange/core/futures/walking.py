@@ -23,6 +23,7 @@ from runner.exchange.core.futures.events import (
 from runner.exchange.core.futures.placing import fire
 from runner.exchange.core.orders import (
     UNIT,
+    ZERO,
     Closed,
     Kind,
     Side,
@@ -41,12 +42,13 @@ def advance(
     book: Book, symbol: str, candle: Candle, begins: int, ends: int, marks: Path | None
 ) -> None:
     """Let happen what the path between two moments of a candle reaches."""
+    cut = partial(_next, book, symbol, candle, marks)
     for leg in legs(candle, begins, ends):
-        matching.follow(
-            leg,
-            lambda part: _next(book, symbol, candle, part, marks),
-            lambda part: matching.rest(book, symbol, candle, part),
-        )
+        matching.follow(leg, cut, lambda part: matching.rest(book, symbol, candle, part))
+        # What was opened on the way may be beyond its stop or its margin already.
+        there = Leg(leg.ends, leg.ends, leg.end, leg.end, ZERO)
+        while (found := cut(there)) is not None:
+            found[1](leg.ends, leg.end)
 
 
 def pay_funding(book: Book, symbol: str, rate: Decimal, mark: Decimal, at: int) -> None:
@@ -58,7 +60,7 @@ def pay_funding(book: Book, symbol: str, rate: Decimal, mark: Decimal, at: int) 
 
 
 def _next(
-    book: Book, symbol: str, candle: Candle, leg: Leg, marks: Path | None
+    book: Book, symbol: str, candle: Candle, marks: Path | None, leg: Leg
 ) -> matching.Cut | None:
     marked = [leg] if marks is None else list(marks(leg.begins, leg.ends))
     found: list[tuple[int, int, Callable[[int, Decimal], None]]] = []
@@ -119,7 +121,7 @@ def _liquidate(
         time_in_force=TimeInForce.IOC,
         price=floor(position.bankruptcy(), rules.tick),
         quantity=quantity,
-        stop_price=Decimal(0),
+        stop_price=ZERO,
         placed_at=at,
         updated_at=at,
         reduce_only=True,
