@@ -57,7 +57,7 @@ def place(book: Book, account: str, wish: Wish, market: Market, now: int) -> Ord
     _check_shape(wish)
     order = _asked(book, account, wish, now)
     _check_filters(book, order, market)
-    if book.orders.keys() and _is_twin(book, account, wish.client_id):
+    if _is_twin(book, account, wish.client_id):
         raise Rejection(-4116, "ClientOrderId is duplicated.")
     if wish.post_only and matching.crosses(book, order, market.price):
         text = "Due to the order could not be executed as maker, the Post Only order will be "
