@@ -199,6 +199,9 @@ def _ask(ready_file: Path, as_json: bool, send: Callable[[Ready], State]) -> Non
     for name, held in told.accounts.items():
         each = (f"{held[asset].free + held[asset].locked} {asset}" for asset in held)
         click.echo(f"{name}: {', '.join(each) or 'nothing'}")
+    for name, wallet in told.futures.wallets.items() if told.futures else ():
+        for asset, amount in wallet.items():
+            click.echo(f"{name}: {amount} {asset} in futures")
 
 
 def parsed_account(text: str) -> NewAccount:

@@ -30,6 +30,11 @@ _HOSTS = {
 }
 """Every host that ccxt knows of Binance: one that is left out would be the real one."""
 
+_LISTENS = ("spot", "margin", "linear", "inverse", "stock", "option", "optionMarket")
+_STREAMS = (*_LISTENS, "optionPrivate", "papi")
+_CALLS = ("spot", "linear", "inverse")
+"""Where ccxt would listen, and send orders over a stream. Nothing of that is served."""
+
 _TYPES = {"spot": "spot", "futures": "linear"}
 """What ccxt calls the markets that are to be loaded."""
 
@@ -39,11 +44,10 @@ def ccxt_settings(api_url: str, market: Market = "spot") -> dict[str, Any]:
     options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}}
     if market == "futures":
         options["defaultType"] = "swap"
-    return {
-        "enableRateLimit": False,
-        "options": options,
-        "urls": {"api": {name: f"{api_url}{path}" for name, path in _HOSTS.items()}},
-    }
+    hosts: dict[str, Any] = {name: f"{api_url}{path}" for name, path in _HOSTS.items()}
+    nowhere = f"{api_url.replace('http', 'ws', 1)}/ws"
+    hosts["ws"] = dict.fromkeys(_STREAMS, nowhere) | {"ws-api": dict.fromkeys(_CALLS, nowhere)}
+    return {"enableRateLimit": False, "options": options, "urls": {"api": hosts}}
 
 
 def freqtrade_settings(

@@ -134,6 +134,10 @@ class Tape:
 
     reels: Mapping[str, Reel]
 
+    def last(self) -> int:
+        """When the last candle ends."""
+        return max(reel.span()[1] for reel in self.reels.values())
+
 
 def utc(at: int) -> datetime:
     """An aware moment of milliseconds."""

@@ -57,8 +57,8 @@ class Venue:
 
     def last(self) -> int:
         """When the last candle ends."""
-        futures = [marks.reel for marks in self.futures.marks.values()] if self.futures else []
-        return max(reel.span()[1] for reel in (*self.tape.reels.values(), *futures))
+        ends = [self.tape.last()] if self.tape.reels else []
+        return max(ends + ([self.futures.last()] if self.futures else []))
 
     @property
     def now(self) -> int:

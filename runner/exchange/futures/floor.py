@@ -47,6 +47,10 @@ class Floor:
             raise Rejection(-4141, "Symbol is closed.")
         return Market(price, mark, marks.reel.candle(now))
 
+    def last(self) -> int:
+        """When the last candle ends."""
+        return max(marks.reel.span()[1] for marks in self.marks.values())
+
     def turns(self, begins: int) -> list[int]:
         """The next moments at which a candle turns or funding is paid, of what is in use."""
         found = [self.marks[symbol].next_funding(begins) for symbol in self._used()]

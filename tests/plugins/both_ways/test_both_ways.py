@@ -17,12 +17,14 @@ def test_goes_long_in_a_rise(signals, rise):
     heard = signals(rise)
     heard.assert_enters(after=30)
     heard.assert_tag("above")
+    assert not heard.frame["enter_short"].any()
 
 
 def test_goes_short_in_a_fall(signals, fall):
     heard = signals(fall)
-    heard.assert_enters(after=30, side="short")
+    heard.assert_enters(after=30)
     heard.assert_tag("below")
+    assert not heard.frame["enter_long"].any()
 
 
 def test_leaves_when_the_means_cross(signals, candles, rise):
