@@ -20,6 +20,13 @@ from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from runner.exchange import cli as exchange
+from runner.exchange.core.book import Terms
+from runner.exchange.core.futures.book import Book
+from runner.exchange.core.futures.contract import Fees
+from runner.exchange.futures.account import Accounts
+from runner.exchange.futures.floor import Floor
+from runner.exchange.futures.public import Public
+from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -136,6 +143,15 @@ def test_every_command_fault_and_clock_of_the_exchange_has_its_row() -> None:
     assert named("exchange", "Faults") == list(get_args(FaultName))
     (clock,) = (option for option in commands["serve"].params if option.name == "clock")
     assert named("exchange", "Clocks") == list(clock.type.to_info_dict()["choices"])
+
+
+def test_every_request_of_futures_stands_on_the_page() -> None:
+    section = read("exchange").partition("## Futures\n")[2].partition("\n## ")[0]
+    answers = (Public, Accounts, Trading)
+    floor = Floor(Book({}, Terms(), Fees()), {}, {})
+    paths = {path for each in answers for _, path in each(None, floor).routes()}
+    names = {path.split("/", 3)[3] for path in paths}
+    assert sorted(name for name in names if f"`{name}`" not in section) == []
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

@@ -44,7 +44,7 @@ with_json = click.option("--json", "as_json", is_flag=True, help="One line for m
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
 @click.version_option(__version__, prog_name="sluice-exchange")
 def cli() -> None:
-    """A rehearsal exchange: Binance's spot API on loopback, replaying candles.
+    """A rehearsal exchange: Binance's API on loopback, replaying candles.
 
     \b
     Serve:   sluice-exchange serve --start 2023-01-02 --clock stepped \\
