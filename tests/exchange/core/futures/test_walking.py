@@ -133,7 +133,7 @@ def test_orders_beside_a_liquidated_position_end_with_it(
     opened(book, Side.BUY, "50", at_open(there))
     wish = Wish(SYMBOL, Side.BUY, Kind.LIMIT, Decimal(1), Decimal("90.1"), TimeInForce.GTC)
     rests = place(book, "alice", wish, at_open(there), 0)
-    waiting = await_price(book, "alice", stopped(Side.SELL, "50", "85"), at_open(there), 0)
+    waiting = await_price(book, "alice", stopped(Side.SELL, "50", "79"), at_open(there), 0)
     walk(book, there)
     assert (book.orders[rests.id].standing, book.orders[rests.id].executed) == (
         Standing.EXPIRED,
@@ -172,7 +172,7 @@ def test_what_was_opened_beyond_its_own_margin_does_not_live_on(
     path = candle(100, 101, 90, 90, 1000)
     wish = Wish(SYMBOL, Side.BUY, Kind.LIMIT, Decimal(5), Decimal(95), TimeInForce.GTC)
     place(book, "alice", wish, at_open(path), 0)
-    walk(book, path)
+    walk(book, path, HOUR * 2 // 3)  # as far as 90
     assert [fill.maker for fill in book.fills] == [True, False]
     assert not book.position("alice", SYMBOL).is_open
 
