@@ -31,7 +31,8 @@ _CODES = {
 def test(root: Path, arguments: Sequence[str], fast: bool) -> ExitCode:
     """Run pytest on the project at `root`, all of it or what is `fast`; `arguments` go to it as is.
 
-    Without arguments the tests are spread over the cores. It says what there is to say; the exit code tells the same to machines.
+    Without arguments the tests are spread over the cores. It says what there is to say; the exit
+    code tells the same to machines.
     """
     options = (*(FAST if fast else ()), *(arguments or SPREAD))
     argv = [sys.executable, "-m", "pytest", *options]
