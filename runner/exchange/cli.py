@@ -12,7 +12,8 @@ import click
 
 from pipelines import __version__
 from pipelines.errors import BadInput, ExitCode, SluiceError
-from runner.exchange import remote
+from runner.exchange import faketime, remote
+from runner.exchange.clock import FASTEST
 from runner.exchange.core.book import Terms
 from runner.exchange.messages import Fault, NewAccount, Ready, State, Step
 from runner.exchange.settings import freqtrade_settings
@@ -55,6 +56,13 @@ def cli() -> None:
     show_default=True,
     help="Runs by itself, or only with 'step'.",
 )
+@click.option(
+    "--speed",
+    type=click.IntRange(1, FASTEST),
+    default=1,
+    metavar="N",
+    help="N seconds pass in one; bots need libfaketime.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
 @click.option("--control-port", type=click.IntRange(0, 65535), default=0)
 @click.option("--ready-file", type=_FILE, help="Where to write the addresses and the token.")
@@ -75,6 +83,7 @@ def serve(
     markets: Path | None,
     start: datetime | None,
     clock: str,
+    speed: int,
     port: int,
     control_port: int,
     ready_file: Path | None,
@@ -89,13 +98,15 @@ def serve(
     """Serve until it is told to stop."""
     from runner.exchange import server
 
+    if clock == "stepped" and speed > 1:
+        raise BadInput("--speed: a stepped clock has none", "leave out --clock stepped")
     asked = server.Serving(
         root=root or _project(),
         home=home or _state_folder(),
         candles=candles,
         markets=markets,
         start=start,
-        stepped=clock == "stepped",
+        speed=0 if clock == "stepped" else _possible(speed),
         port=port,
         control_port=control_port,
         listen=unsafe_listen or server.LOOPBACK,
@@ -105,6 +116,15 @@ def serve(
         accounts=tuple(parsed_account(text) for text in accounts),
     )
     server.serve(asked, _say_ready)
+
+
+def _possible(speed: int) -> int:
+    """The speed that bots of this machine can follow."""
+    if speed > 1 and faketime.library() is None:
+        missing = f"{faketime.PACKAGE} is missing here, so the clock runs in real time"
+        click.echo(f"{missing}: sudo apt-get install {faketime.PACKAGE}", err=True)
+        return 1
+    return speed
 
 
 def _say_ready(ready: Ready, now: datetime) -> None:
@@ -119,7 +139,9 @@ def _say_ready(ready: Ready, now: datetime) -> None:
 @with_json
 def config(ready_file: Path, key: str, secret: str, as_json: bool) -> None:
     """Print the settings with which a stock freqtrade trades here."""
-    settings = freqtrade_settings(remote.located(ready_file).api_url, key, secret)
+    ready = remote.located(ready_file)
+    speed = remote.ask(ready, "status").speed
+    settings = freqtrade_settings(ready.api_url, key, secret, speed)
     click.echo(json.dumps(settings, indent=None if as_json else 2))
 
 
@@ -175,7 +197,8 @@ def _ask(ready_file: Path, as_json: bool, send: Callable[[Ready], State]) -> Non
     if as_json:
         click.echo(told.model_dump_json())
         return
-    click.echo(f"{told.now:%Y-%m-%d %H:%M:%S} UTC, {told.open_orders} open orders")
+    runs = f", x{told.speed}" if told.clock == "scaled" else ""
+    click.echo(f"{told.now:%Y-%m-%d %H:%M:%S} UTC{runs}, {told.open_orders} open orders")
     for name, held in told.accounts.items():
         each = (f"{held[asset].free + held[asset].locked} {asset}" for asset in held)
         click.echo(f"{name}: {', '.join(each) or 'nothing'}")
@@ -226,10 +249,10 @@ def _state_folder() -> Path:
     return (Path(named) if named else Path.home() / ".local" / "state") / "sluice"
 
 
-def main() -> None:
+def main(command: click.Command = cli, name: str = "sluice-exchange") -> None:
     """Run a command and leave with its exit code. The only place that catches."""
     try:
-        cli.main(prog_name="sluice-exchange", standalone_mode=False)
+        command.main(prog_name=name, standalone_mode=False)
     except SluiceError as error:
         code = _complain(error)
     except click.UsageError as error:

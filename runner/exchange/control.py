@@ -48,6 +48,7 @@ class Control:
         if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
             return web.json_response({"error": "the token is not right", "hint": ""}, status=401)
         try:
+            self._venue.tick()
             return await handler(request)
         except BadInput as error:
             told = {"error": error.message, "hint": error.hint}
@@ -115,7 +116,8 @@ def state(venue: Venue, *, synthetic: bool) -> State:
     return State(
         now=utc(venue.now),
         candles_end=utc(venue.tape.last()),
-        clock="real" if venue.clock.runs else "stepped",
+        clock=venue.clock.name,
+        speed=venue.clock.speed,
         synthetic=synthetic,
         symbols=tuple(book.rules),
         orders=len(book.orders),

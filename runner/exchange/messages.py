@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.domain.document import Document
+from runner.exchange.clock import ClockName
 
 FaultName = Literal["lost_answer"]
 """`lost_answer`: an order is accepted and committed, and then the connection is dropped."""
@@ -52,11 +53,15 @@ class Held(Document):
 
 
 class State(Document):
-    """How the exchange stands. `orders_sent` counts requests for new orders, refused ones too."""
+    """How the exchange stands. `orders_sent` counts requests for new orders, refused ones too.
+
+    `speed` is how many seconds pass by themselves there in one second here: none when stepped.
+    """
 
     now: datetime
     candles_end: datetime
-    clock: Literal["real", "stepped"]
+    clock: ClockName
+    speed: int
     synthetic: bool
     symbols: tuple[str, ...]
     orders: int

@@ -34,14 +34,17 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Serving:
-    """What `serve` was asked for. Without a journal's path it is kept only while it runs."""
+    """What `serve` was asked for.
+
+    A `speed` of 0 is a stepped clock. Without a journal's path it is kept only while it runs.
+    """
 
     root: Path
     home: Path
     candles: Path | None
     markets: Path | None
     start: datetime | None
-    stepped: bool
+    speed: int
     port: int
     control_port: int
     listen: str
@@ -90,7 +93,7 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
     tape = Tape(reels)
     book = Book(served.rules, asked.terms, _start(asked.start, tape))
     try:
-        return Venue(book, journal, tape, stepped=asked.stepped), served
+        return Venue(book, journal, tape, speed=asked.speed), served
     except KeyError as error:
         message = f"holds orders for {error}, which is not served"
         hint = "serve what it was made with, or name another --journal"

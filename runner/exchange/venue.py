@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pipelines.errors import Problem
-from runner.exchange.clock import Clock, RealClock, SteppedClock
+from runner.exchange.clock import Clock, RunningClock, SteppedClock
 from runner.exchange.core import matching, placing
 from runner.exchange.core.book import Book
 from runner.exchange.core.orders import Account, Advanced, Funded, Opened, Order
@@ -25,10 +25,11 @@ _NOTICEABLE = 100  # milliseconds
 class Venue:
     """Where orders are placed. Requests come one at a time: nothing in here waits."""
 
-    def __init__(self, book: Book, journal: Journal, tape: Tape, *, stepped: bool) -> None:
+    def __init__(self, book: Book, journal: Journal, tape: Tape, *, speed: int) -> None:
+        """`speed` is that of the clock, which goes on where the journal ends; 0: it is stepped."""
         self.book, self.journal, self.tape = book, journal, tape
         book.replay(journal.events())
-        self.clock: Clock = SteppedClock(book.now) if stepped else RealClock(book.now)
+        self.clock: Clock = RunningClock(book.now, speed) if speed else SteppedClock(book.now)
         self.faults: dict[str, int] = {}
 
     @property
