@@ -17,7 +17,9 @@ def library(system: Path = Path("/usr")) -> Path | None:
     return next(found, None)
 
 
-def environment(given: Mapping[str, str], preload: Path, at: datetime, speed: int) -> dict[str, str]:
+def environment(
+    given: Mapping[str, str], preload: Path, at: datetime, speed: int
+) -> dict[str, str]:
     """`given`, so that a program that starts now sees `at`, and time pass `speed` times as fast.
 
     Time that others have set for it is not kept: above all, a monotonic clock that stays real

@@ -26,6 +26,7 @@ from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
 from runner.exchange.venue import Venue
+from runner.exchange.weights import USUAL, Limits
 
 LOOPBACK = "127.0.0.1"
 _BEHIND = timedelta(days=30)
@@ -52,6 +53,13 @@ class Serving:
     ready_file: Path | None
     terms: Terms
     accounts: tuple[NewAccount, ...]
+    weight_limit: int | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """No time passes between two steps: there only a limit that was asked for holds."""
+        enforced = self.speed > 0 or self.weight_limit is not None
+        return Limits(self.weight_limit or USUAL, enforced=enforced)
 
 
 def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
@@ -130,7 +138,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     token = secrets.token_urlsafe(24)
-    api = Api(venue, served, end).application()
+    api = Api(venue, served, asked.limits, end).application()
     control = Control(venue, token, end, synthetic=synthetic).application()
     async with AsyncExitStack() as stack:
         ready = Ready(
