@@ -20,7 +20,8 @@ import time_machine
 
 from pipelines.domain.document import Document
 from runner.exchange import remote
-from runner.exchange.messages import Fault, Ready, State, Step
+from runner.exchange.core.faults import FaultName
+from runner.exchange.messages import Clear, Fault, Ready, State, Step
 from runner.exchange.settings import ccxt_settings
 
 STARTED_SECONDS = 60
@@ -72,8 +73,11 @@ class Running:
     def step(self, **by: Any) -> State:
         return self.ask("step", Step(to=self.now + timedelta(**by)))
 
-    def fault(self, times: int = 1) -> State:
-        return self.ask("fault", Fault(name="lost_answer", times=times))
+    def fault(self, name: FaultName = "lost_answer", **how: Any) -> State:
+        return self.ask("fault", Fault(name=name, **how))
+
+    def clear(self) -> State:
+        return self.ask("clear", Clear())
 
     @property
     def now(self) -> datetime:
