@@ -41,7 +41,7 @@ class Api:
         try:
             self._venue.tick()
             if route in self._public:
-                return web.json_response(self._public[route](parameters(query)))
+                return _json(self._public[route](parameters(query)))
             if route not in self._signed:
                 return _nothing_there(path, {each for _, each in (*self._public, *self._signed)})
             told = self._act(request, route, query, body)
@@ -69,6 +69,13 @@ class Api:
             raise
         finally:
             self._venue.journal.note(self._venue.now, name, *route, status)
+
+
+def _json(told: Any) -> web.Response:
+    """An answer; bytes are JSON already."""
+    if isinstance(told, bytes):
+        return web.Response(body=told, content_type="application/json", charset="utf-8")
+    return web.json_response(told)
 
 
 def _decoded(body: bytes) -> str:
