@@ -68,7 +68,7 @@ def depth(book: Book, symbol: str, market: Market, limit: int, now: int) -> Json
 def market_trades(reel: Reel, now: int, limit: int) -> list[Json]:
     """The last trades of the market: four for each candle, where its path turns."""
     found: list[Json] = []
-    candles = reel.newest(reel.finest(now), limit // 4 + 1, now, now)
+    candles = reel.newest(reel.finest(now), limit // 4 + 1, now)
     for candle in candles:
         moments = [candle.opens + candle.length * turn // 3 for turn in range(3)]
         for turn, at in enumerate([*moments, candle.closes - 1]):

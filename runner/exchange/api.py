@@ -85,7 +85,7 @@ class Api:
             self._broken(error)
             return _drop(request)
         headers |= self._limits.headers(address, (request.method, path), self._venue.now)
-        return web.json_response(told, status=status, headers=headers)
+        return _json(told, status, headers)
 
     def _told(self, asked: Asked, headers: dict[str, str]) -> Any:
         """The answer to a request; what else is to be told goes into `headers`."""
@@ -162,6 +162,19 @@ class Api:
 
 def _order(given: Parameters) -> tuple[str, str]:
     return given.text("symbol") or "", given.text("side") or ""
+
+
+def _json(told: Any, status: int, headers: dict[str, str]) -> web.Response:
+    """An answer; bytes are JSON already."""
+    if isinstance(told, bytes):
+        return web.Response(
+            body=told,
+            status=status,
+            headers=headers,
+            content_type="application/json",
+            charset="utf-8",
+        )
+    return web.json_response(told, status=status, headers=headers)
 
 
 def _decoded(body: bytes) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines.domain.candles import TIMEFRAMES
-from runner.exchange import answers
+from runner.exchange import answers, klines
 from runner.exchange.core.rejection import Rejection, missing
 from runner.exchange.signing import Parameters
 from runner.exchange.symbols import Symbols
@@ -18,7 +18,9 @@ _END = 10**15
 
 
 class Public:
-    """The answers to public requests. Each method takes the parameters and returns JSON."""
+    """The answers to public requests. Each method takes the parameters and returns what JSON says,
+    or bytes that are JSON already.
+    """
 
     def __init__(self, venue: Venue, symbols: Symbols, weight_limit: int) -> None:
         self._venue, self._symbols, self._weight_limit = venue, symbols, weight_limit
@@ -56,11 +58,11 @@ class Public:
         begins, ends = given.whole("startTime"), given.whole("endTime")
         last = _END if ends is None else min(ends, _END)
         if begins is None:
-            found = reel.newest(interval, limit, last, now)
+            rows = reel.last_rows(interval, limit, last, now)
         else:
             last = min(last, begins + limit * 2 * TIMEFRAMES[interval])
-            found = reel.klines(interval, min(begins, _END), last, now)[:limit]
-        return [answers.kline(candle) for candle in found]
+            rows = reel.rows(interval, min(begins, _END), last, now)[:limit]
+        return klines.told(reel, interval, rows, now)
 
     def _depth(self, given: Parameters) -> Any:
         symbol = given.needed("symbol")

@@ -27,6 +27,7 @@ from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
 from runner.exchange.venue import Venue
 from runner.exchange.weights import USUAL, Limits
+from runner.exchange.winding import wound
 
 LOOPBACK = "127.0.0.1"
 _BEHIND = timedelta(days=30)
@@ -89,12 +90,14 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
     :raises BadInput: when there are no candles at the start.
     """
     served = symbols(shelf.data.series, asked.markets)
+    pairs = [f"{rules.base}/{rules.quote}" for rules in served.rules.values()]
+    candles = wound(shelf, [(pair, tf) for pair in pairs for tf in shelf.data.series[pair]])
     reels = {
         rules.symbol: Reel(
             rules.symbol,
             rules.tick,
             tuple(shelf.data.series[f"{rules.base}/{rules.quote}"]),
-            partial(shelf.candles, f"{rules.base}/{rules.quote}"),
+            partial(candles, f"{rules.base}/{rules.quote}"),
         )
         for rules in served.rules.values()
     }
