@@ -13,7 +13,8 @@ import click
 from pipelines import __version__
 from pipelines.errors import BadInput, ExitCode, SluiceError
 from runner.exchange import remote
-from runner.exchange.core.book import Terms
+from runner.exchange.core.terms import Terms
+from runner.exchange.costs import with_terms
 from runner.exchange.messages import Fault, NewAccount, Ready, State, Step
 from runner.exchange.settings import freqtrade_settings
 
@@ -60,13 +61,7 @@ def cli() -> None:
 @click.option("--ready-file", type=_FILE, help="Where to write the addresses and the token.")
 @click.option("--journal", type=_FILE, help="SQLite file; goes on where it left off.")
 @click.option("--account", "accounts", multiple=True, metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
-@click.option("--fee", default="0.001", show_default=True, help="As a share, 0.001 is 0.1 %.")
-@click.option(
-    "--volume-share",
-    default="0.1",
-    show_default=True,
-    help="How much of a candle's volume all orders together may take.",
-)
+@with_terms
 @click.option("--unsafe-listen", metavar="ADDRESS", help="Serve others than this machine.")
 @click.option("--root", type=_FOLDER, envvar="SLUICE_ROOT", help="The project with data.lock.")
 @click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where caches are kept.")
@@ -80,8 +75,7 @@ def serve(
     ready_file: Path | None,
     journal: Path | None,
     accounts: tuple[str, ...],
-    fee: str,
-    volume_share: str,
+    terms: Terms,
     unsafe_listen: str | None,
     root: Path | None,
     home: Path | None,
@@ -101,7 +95,7 @@ def serve(
         listen=unsafe_listen or server.LOOPBACK,
         journal=journal,
         ready_file=ready_file,
-        terms=Terms(_share("--fee", fee), _share("--volume-share", volume_share)),
+        terms=terms,
         accounts=tuple(parsed_account(text) for text in accounts),
     )
     server.serve(asked, _say_ready)
@@ -198,16 +192,6 @@ def parsed_account(text: str) -> NewAccount:
         except InvalidOperation:
             raise BadInput(f"--account: {part!r} is no amount of an asset", hint) from None
     return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds)
-
-
-def _share(option: str, text: str) -> Decimal:
-    try:
-        share = Decimal(text)
-    except InvalidOperation:
-        share = Decimal(-1)
-    if not 0 <= share <= 1:
-        raise BadInput(f"{option}: should be a share between 0 and 1, got {text!r}")
-    return share
 
 
 def _project() -> Path:

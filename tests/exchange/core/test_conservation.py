@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pydantic import TypeAdapter
 
 from runner.exchange.core import placing
-from runner.exchange.core.book import Book, Terms
+from runner.exchange.core.book import Book
 from runner.exchange.core.matching import advance
 from runner.exchange.core.orders import (
     Account,
@@ -27,6 +27,7 @@ from runner.exchange.core.path import Candle, price_at
 from runner.exchange.core.placing import Market, Wish
 from runner.exchange.core.rejection import Rejection
 from runner.exchange.core.rules import rules
+from runner.exchange.core.terms import Terms
 from runner.exchange.symbols import made_up
 
 HOUR = 3_600_000
