@@ -17,7 +17,7 @@ from runner.exchange.core.orders import (
     floor,
 )
 from runner.exchange.core.path import Candle
-from runner.exchange.core.rejection import Rejection, insufficient, missing
+from runner.exchange.core.rejection import Rejection, closed, insufficient, missing
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,19 @@ class Wish:
 
 @dataclass(frozen=True)
 class Market:
-    """How a symbol stands: the last price, and the candle that is open, if there is one."""
+    """How a symbol stands: the last price, and the candle that is open, if there is one.
+
+    `mean` is what its price was on average of late, where filters ask for that.
+    """
 
     price: Decimal
     candle: Candle | None
+    mean: Decimal | None = None
+
+    @property
+    def average(self) -> Decimal:
+        """What filters compare with."""
+        return self.price if self.mean is None else self.mean
 
 
 def place(book: Book, account: str, wish: Wish, market: Market) -> Order:
@@ -123,15 +132,19 @@ def _affordable(book: Book, order: Order, wish: Wish, market: Market) -> Order:
 
 def _check_filters(book: Book, order: Order, market: Market) -> None:
     rules = book.rules[order.symbol]
-    rules.check_quantity(order.quantity)
+    if not rules.trading:
+        raise closed()
+    rules.check_quantity(order.kind, order.quantity)
     if order.kind is Kind.MARKET:
-        rules.check_notional(order.kind, market.price * order.quantity)
+        rules.worth.check(order.kind, market.average * order.quantity)
         return
     rules.check_price(order.price)
     if order.waiting:
         rules.check_price(order.stop_price, "stopPrice")
-    rules.check_distance(order.side, order.price, market.price)
-    rules.check_notional(order.kind, order.price * order.quantity)
+    rules.band.check(order.side, order.price, market.average)
+    rules.worth.check(order.kind, order.price * order.quantity)
+    mine = book.open_orders(order.symbol, order.account)
+    rules.check_room(len(mine), sum(each.waiting for each in mine), stop=order.waiting)
 
 
 def _check_market(book: Book, order: Order, market: Market) -> None:

@@ -32,7 +32,8 @@ from runner.exchange.symbols import made_up
 
 HOUR = 3_600_000
 # A tick times a lot is finer than what the books keep, so that locks have to be rounded.
-RULES = {"BTCUSDT": replace(rules(made_up("BTC/USDT")), tick=Decimal("0.001"))}
+_BTC = rules(made_up("BTC/USDT"))
+RULES = {"BTCUSDT": replace(_BTC, prices=replace(_BTC.prices, step=Decimal("0.001")))}
 # Fees and ticks that do not divide evenly, so that rounding shows.
 TERMS = Terms(Decimal("0.00075"), Decimal("0.07"))
 FUNDS = {"USDT": Decimal("5000.00000007"), "BTC": Decimal("3.1")}
