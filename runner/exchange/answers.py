@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from runner.exchange.core.book import Book
-from runner.exchange.core.matching import ask, available, bid
+from runner.exchange.core.matching import available, quotes
 from runner.exchange.core.orders import ZERO, Account, Fill, Order, Side
 from runner.exchange.core.path import Candle
 from runner.exchange.core.placing import Market
@@ -56,7 +56,7 @@ def depth(book: Book, symbol: str, market: Market, limit: int, now: int) -> Json
     """
     rules = book.rules[symbol]
     amount = text(max(available(book, symbol, market.candle), rules.step))
-    best_bid, best_ask = bid(market.price, rules.tick), ask(market.price, rules.tick)
+    best_bid, best_ask = quotes(book, symbol, market.price, market.candle)
     bids = [best_bid - rules.tick * level for level in range(limit)]
     return {
         "lastUpdateId": now,
@@ -175,7 +175,7 @@ def placed_order(book: Book, placed: Order) -> Json:
             "price": text(fill.price),
             "qty": text(fill.quantity),
             "commission": text(fill.commission),
-            "commissionAsset": book.commission_asset(placed),
+            "commissionAsset": fill.commission_asset,
             "tradeId": fill.id,
         }
         for fill in book.fills_of(placed.id)
@@ -195,7 +195,7 @@ def trade(book: Book, fill: Fill) -> Json:
         "qty": text(fill.quantity),
         "quoteQty": text(fill.quote),
         "commission": text(fill.commission),
-        "commissionAsset": book.commission_asset(placed),
+        "commissionAsset": fill.commission_asset,
         "time": fill.at,
         "isBuyer": placed.side is Side.BUY,
         "isMaker": fill.maker,

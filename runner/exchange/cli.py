@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
@@ -21,7 +20,8 @@ from runner.exchange.commands import (
     with_json,
     with_ready_file,
 )
-from runner.exchange.core.book import Terms
+from runner.exchange.core.terms import Terms
+from runner.exchange.costs import with_terms
 from runner.exchange.messages import Ready, Step
 from runner.exchange.settings import freqtrade_settings
 
@@ -66,18 +66,12 @@ def cli() -> None:
 @click.option("--ready-file", type=_FILE, help="Where to write the addresses and the token.")
 @click.option("--journal", type=_FILE, help="SQLite file; goes on where it left off.")
 @click.option("--account", "accounts", multiple=True, metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
-@click.option("--fee", default="0.001", show_default=True, help="As a share, 0.001 is 0.1 %.")
-@click.option(
-    "--volume-share",
-    default="0.1",
-    show_default=True,
-    help="How much of a candle's volume all orders together may take.",
-)
 @click.option(
     "--weight-limit",
     type=click.IntRange(1),
     help="Weight of requests that an IP may use in a minute: 6000, a stepped clock refuses nobody.",
 )
+@with_terms
 @click.option("--unsafe-listen", metavar="ADDRESS", help="Serve others than this machine.")
 @click.option("--root", type=_FOLDER, envvar="SLUICE_ROOT", help="The project with data.lock.")
 @click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where caches are kept.")
@@ -92,9 +86,8 @@ def serve(
     ready_file: Path | None,
     journal: Path | None,
     accounts: tuple[str, ...],
-    fee: str,
-    volume_share: str,
     weight_limit: int | None,
+    terms: Terms,
     unsafe_listen: str | None,
     root: Path | None,
     home: Path | None,
@@ -117,7 +110,7 @@ def serve(
         journal=journal,
         ready_file=ready_file,
         weight_limit=weight_limit,
-        terms=Terms(_share("--fee", fee), _share("--volume-share", volume_share)),
+        terms=terms,
         accounts=tuple(parsed_account(text) for text in accounts),
     )
     server.serve(asked, _say_ready)
@@ -170,16 +163,6 @@ def status(ready_file: Path, as_json: bool) -> None:
 
 cli.add_command(account)
 cli.add_command(fault)
-
-
-def _share(option: str, text: str) -> Decimal:
-    try:
-        share = Decimal(text)
-    except InvalidOperation:
-        share = Decimal(-1)
-    if not 0 <= share <= 1:
-        raise BadInput(f"{option}: should be a share between 0 and 1, got {text!r}")
-    return share
 
 
 def _project() -> Path:

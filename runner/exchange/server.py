@@ -20,7 +20,8 @@ from pipelines.domain.candles import milliseconds
 from pipelines.errors import CannotTell, Problem
 from runner.exchange.api import Api
 from runner.exchange.control import Control, open_account
-from runner.exchange.core.book import Book, Terms
+from runner.exchange.core.book import Book
+from runner.exchange.core.terms import Terms
 from runner.exchange.journal import Journal
 from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
@@ -102,13 +103,26 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
         for rules in served.rules.values()
     }
     tape = Tape(reels)
-    book = Book(served.rules, asked.terms, _start(asked.start, tape))
+    _check_fee_asset(asked.terms.fee_asset, served)
+    book = Book(
+        served.rules,
+        asked.terms,
+        _start(asked.start, tape),
+        lambda symbol, at: reels[symbol].price(at),
+    )
     try:
         return Venue(book, journal, tape, speed=asked.speed), served
     except KeyError as error:
         message = f"holds orders for {error}, which is not served"
         hint = "serve what it was made with, or name another --journal"
         raise Problem(str(journal.path), message, hint=hint) from None
+
+
+def _check_fee_asset(asset: str, served: Symbols) -> None:
+    bases = sorted(each.base for each in served.rules.values())
+    if asset and asset not in bases:
+        message = f"there are no candles of {asset}, which fees would be paid in"
+        raise Problem("--fee-asset", message, hint=f"there are those of {', '.join(bases)}")
 
 
 def _start(asked: datetime | None, tape: Tape) -> int:

@@ -5,6 +5,7 @@ the process: the book in memory would then know more than what survives.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from pipelines.errors import Problem
@@ -14,8 +15,9 @@ from runner.exchange.core import matching, placing
 from runner.exchange.core.book import Book
 from runner.exchange.core.faults import Fault, FaultName, Struck
 from runner.exchange.core.orders import Account, Advanced, Event, Funded, Opened, Order
+from runner.exchange.core.path import mean_price
 from runner.exchange.core.placing import Market, Wish
-from runner.exchange.core.rejection import Rejection, unknown_symbol
+from runner.exchange.core.rejection import closed, unknown_symbol
 from runner.exchange.journal import Journal
 from runner.exchange.tape import Reel, Tape, utc
 
@@ -92,7 +94,7 @@ class Venue:
         reel = self.reel(symbol)
         price = reel.price(self.now)
         if price is None:
-            raise Rejection(-1013, "Market is closed.")
+            raise closed()
         return Market(price, reel.candle(self.now))
 
     def place(self, account: str, wish: Wish) -> Order:
@@ -100,10 +102,15 @@ class Venue:
 
         :raises Rejection: when it is not accepted.
         """
-        market = self.market(wish.symbol)
         if self.halted(wish.symbol):
-            raise Rejection(-1013, "Market is closed.")
+            raise closed()
+        market = self._averaged(wish.symbol, self.market(wish.symbol))
         return self._committed(lambda: placing.place(self.book, account, wish, market))
+
+    def _averaged(self, symbol: str, market: Market) -> Market:
+        begins = self.now - self.book.rules[symbol].minutes * 60_000
+        candles = self.reel(symbol).between(begins, self.now)
+        return replace(market, mean=mean_price(candles, begins, self.now))
 
     def cancel(self, order: Order) -> Order:
         """Cancel an order: it is in the journal when this returns.

@@ -112,6 +112,7 @@ class Fill:
     quantity: Decimal
     quote: Decimal
     commission: Decimal
+    commission_asset: str
     maker: bool
     at: int
     candle: int
