@@ -9,7 +9,6 @@ import ccxt
 import pytest
 
 from pipelines.errors import BadInput
-from runner.exchange.messages import NewAccount
 
 BTC = "BTC/USDT"
 
@@ -296,40 +295,3 @@ def test_faults_that_are_armed_survive_a_killed_process(serve: Any) -> None:
             assert api.fetch_order(partly["id"], BTC)["filled"] == 0.003
             assert api.fetch_ticker(BTC)
         assert exchange.ask("status").faults == ()
-
-
-def test_a_key_does_what_it_may_and_from_where_it_may(exchange: Any, api: Any) -> None:
-    def opened(name: str, **how: Any) -> Any:
-        funds = {"USDT": Decimal(1000)}
-        exchange.ask("account", NewAccount(name=name, key=name, secret="s", funds=funds, **how))
-        return exchange.ccxt(name, "s")
-
-    reads = opened("reader", permissions=("read",))
-    assert reads.fetch_balance()["USDT"]["free"] == 1000
-    # Once a key was good, ccxt takes -2015 for a ban that passes.
-    for refused in (lambda: buy(reads), lambda: reads.cancel_order("1", BTC)):
-        with pytest.raises(ccxt.DDoSProtection, match="-2015"):
-            refused()
-    assert reads.privateGetAccount()["canTrade"] is False
-    told = reads.sapiGetAccountApiRestrictions()
-    assert (told["enableSpotAndMarginTrading"], told["enableReading"]) == (False, True)
-
-    careless = opened("careless", permissions=("trade", "futures", "withdraw"))
-    assert careless.privateGetAccount()["canWithdraw"] is True
-    told = careless.sapiGetAccountApiRestrictions()
-    assert (told["enableWithdrawals"], told["enableFutures"], told["ipRestrict"]) == (
-        True,
-        True,
-        False,
-    )
-    told = api.sapiGetAccountApiRestrictions()
-    assert (told["enableWithdrawals"], told["enableFutures"]) == (False, False)
-
-    elsewhere = opened("elsewhere", addresses=("192.0.2.1",))
-    with pytest.raises(ccxt.AuthenticationError, match="-2015"):
-        elsewhere.fetch_balance()
-    here = opened("here", addresses=("192.0.2.1", "127.0.0.1"))
-    assert buy(here, 0.01)["status"] == "closed"
-    assert here.sapiGetAccountApiRestrictions()["ipRestrict"] is True
-    with pytest.raises(BadInput, match="'nowhere' is no IP address"):
-        opened("nobody", addresses=("nowhere",))

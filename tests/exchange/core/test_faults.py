@@ -136,7 +136,7 @@ def test_money_is_conserved_and_a_killed_process_finds_the_same_book(
         return Book({"BTCUSDT": rules(made_up("BTC/USDT"))}, Terms(), 0)
 
     book = empty()
-    for asset, amount in (("USDT", 100_000), ("BTC", 1000)):
+    for asset, amount in (("USDT", 1_000_000), ("BTC", 10_000)):
         book.record(Funded("alice", asset, Decimal(amount)))
     book.record(Opened(Account("alice", "key", "secret", ("read",), ("127.0.0.1",))))
     book.record(partial(left=often or None, by=share))
@@ -164,7 +164,7 @@ def test_money_is_conserved_and_a_killed_process_finds_the_same_book(
     )
     fees = sum(f.commission for f in book.fills if book.orders[f.order_id].side is Side.SELL)
     usdt = book.balance("alice", "USDT")
-    assert usdt.free + usdt.locked == 100_000 - paid - fees
+    assert usdt.free + usdt.locked == 1_000_000 - paid - fees
 
 
 def test_a_journal_from_before_keys_had_permissions_is_read() -> None:
