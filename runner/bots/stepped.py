@@ -23,6 +23,8 @@ from runner.rehearsal.turns import Done, Turn
 
 logger = logging.getLogger(__name__)
 
+_GRACE_SECONDS = 30
+
 
 def start(configs: list[str]) -> FreqtradeBot:
     """A bot that is ready to process, as freqtrade's worker makes it.
@@ -66,16 +68,20 @@ def live(turns: TextIO, answers: TextIO, configs: list[str]) -> None:
         bot.cleanup()
 
 
-def die_with_parent() -> None:
-    """Be killed when whoever drives this bot ends without having closed its input (Linux only)."""
+def end_with_parent() -> None:
+    """End soon after whoever drives this bot, also in a turn that has no end (Linux only).
+
+    Not at once: a bot that is killed between an order and its database forgets the order.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE_SECONDS))
     set_parent_death_signal = 1
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def main() -> None:
     """Keep standard output for answers: what strategies print goes to standard error."""
-    die_with_parent()
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     live(sys.stdin, answers, sys.argv[1:])

@@ -1,16 +1,16 @@
 """Drives a stepped bot from outside: starts it, gives it turns, and leaves nothing behind.
 
-The bot ends when its input ends, and the system kills it when we do not even get to close that.
-freqtrade itself is imported there only.
+The bot ends when its input ends, which the system sees to when we are killed. freqtrade itself is
+imported there only.
 """
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from logging import LogRecord, makeLogRecord
+from logging import makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from threading import Thread
@@ -50,16 +50,10 @@ class SteppedBot:
         try:
             return Done.model_validate_json(self._process.stdout.readline())
         except ValidationError:
-            raise self._gone() from None
+            raise self.gone() from None
 
-    def stop(self) -> None:
-        """Let it clean up and end."""
-        with suppress(BrokenPipeError):
-            self._process.communicate(timeout=_STOP_SECONDS)
-        if self._process.returncode:
-            raise self._gone()
-
-    def _gone(self) -> CannotTell:
+    def gone(self) -> CannotTell:
+        """Why there are no more answers, in its own last words."""
         self._process.wait(_STOP_SECONDS)
         lines = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
         said = "\n".join(lines) or "it said nothing"
@@ -86,33 +80,37 @@ def stepped_bot(folder: Path, configs: Sequence[Path]) -> Iterator[SteppedBot]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        # Ctrl-C is for us: in the middle of an order it would make a bot forget that order.
+        start_new_session=True,
     )
-    assert process.stderr is not None
-    log = folder / LOG
-    writer = Thread(target=_write_down, args=(process.stderr, log), daemon=True)
+    bot = SteppedBot(process, folder / LOG)
+    writer = Thread(target=_write_down, args=(process.stderr, bot.log), daemon=True)
     writer.start()
     try:
-        bot = SteppedBot(process, log)
         yield bot
-        bot.stop()
+    finally:
+        _end(process)
+        writer.join(_STOP_SECONDS)
+    if process.returncode:
+        raise bot.gone()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let it finish its turn and clean up; it has ended when this returns, whatever happens."""
+    assert process.stdin is not None
+    try:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
     finally:
         process.kill()
         process.wait()
-        writer.join(_STOP_SECONDS)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
 
 
 def _write_down(said: IO[str], log: Path) -> None:
     """Keep what a bot says in a log that does not grow for ever."""
-    handler = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=1, delay=True)
-    with suppress(ValueError):  # of a pipe that was closed meanwhile
+    handler = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=1)
+    with said, closing(handler):
         while line := said.readline(_LINE):
-            handler.emit(_record(line))
-    handler.close()
-
-
-def _record(line: str) -> LogRecord:
-    return makeLogRecord({"msg": line.rstrip("\n")})
+            handler.emit(makeLogRecord({"msg": line.rstrip("\n")}))

@@ -1,15 +1,13 @@
 """What freqtrade keeps: the trades and orders in its own database."""
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import CannotTell
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,9 @@ class Kept:
         return tuple(trade for trade in self.trades if not trade.is_open)
 
 
+_KEPT = TypeAdapter(Kept)
+
+
 def kept(database: Path) -> Kept:
     """What stands in freqtrade's database; nothing where there is none yet.
 
@@ -72,17 +73,20 @@ def kept(database: Path) -> Kept:
     """
     if not database.exists():
         return Kept()
+    read_only = f"{database.absolute().as_uri()}?mode=ro"
     try:
-        with closing(
-            sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-        ) as opened:
-            return Kept(_rows(opened, "trades", KeptTrade), _rows(opened, "orders", KeptOrder))
-    except sqlite3.Error as error:
+        with closing(sqlite3.connect(read_only, uri=True)) as opened:
+            opened.row_factory = sqlite3.Row
+            found = {
+                "trades": _rows(opened, "trades", KeptTrade),
+                "orders": _rows(opened, "orders", KeptOrder),
+            }
+            return _KEPT.validate_python(found)
+    except (sqlite3.Error, ValidationError) as error:
         raise CannotTell(f"{database}: cannot be read: {error}") from None
 
 
-def _rows(database: sqlite3.Connection, table: str, kind: type[T]) -> tuple[T, ...]:
-    columns = ", ".join(kind.__annotations__)
-    # Both names are ours, none comes from outside.
-    rows: Sequence[Any] = database.execute(f"SELECT {columns} FROM {table} ORDER BY id").fetchall()
-    return tuple(kind(*row) for row in rows)
+def _rows(database: sqlite3.Connection, table: str, kind: type) -> tuple[dict[str, object], ...]:
+    columns = ", ".join(field.name for field in fields(kind))
+    rows = database.execute(f"SELECT {columns} FROM {table} ORDER BY id")
+    return tuple(dict(row) for row in rows)
