@@ -24,6 +24,7 @@ from runner.exchange.core.terms import Terms
 from runner.exchange.costs import with_terms
 from runner.exchange.messages import Ready, Step
 from runner.exchange.settings import freqtrade_settings
+from runner.rehearsal.command import rehearse
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -163,6 +164,7 @@ def status(ready_file: Path, as_json: bool) -> None:
 
 cli.add_command(account)
 cli.add_command(fault)
+cli.add_command(rehearse)
 
 
 def _project() -> Path:
@@ -184,7 +186,7 @@ def _state_folder() -> Path:
 def main(command: click.Command = cli, name: str = "sluice-exchange") -> None:
     """Run a command and leave with its exit code. The only place that catches."""
     try:
-        command.main(prog_name=name, standalone_mode=False)
+        said = command.main(prog_name=name, standalone_mode=False)
     except SluiceError as error:
         code = _complain(error)
     except click.UsageError as error:
@@ -196,7 +198,7 @@ def main(command: click.Command = cli, name: str = "sluice-exchange") -> None:
     except (KeyboardInterrupt, click.Abort):
         code = ExitCode.INTERRUPTED
     else:
-        code = ExitCode.DONE
+        code = said if isinstance(said, ExitCode) else ExitCode.DONE
     sys.exit(int(code))
 
 

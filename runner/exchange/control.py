@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
+from runner.exchange.account_book import account_book
 from runner.exchange.arming import arm
 from runner.exchange.core.faults import Disarmed
 from runner.exchange.core.orders import Account, Funded
@@ -23,6 +24,7 @@ from runner.exchange.messages import (
     Standing,
     State,
     Step,
+    Whose,
 )
 from runner.exchange.tape import utc
 from runner.exchange.venue import Venue
@@ -52,6 +54,7 @@ class Control:
         application.router.add_post("/fault", self._fault)
         application.router.add_post("/clear", self._clear)
         application.router.add_post("/account", self._account)
+        application.router.add_post("/book", self._book)
         return application
 
     @web.middleware
@@ -95,6 +98,11 @@ class Control:
     async def _account(self, request: web.Request) -> web.Response:
         open_account(self._venue, await _read(request, NewAccount))
         return self._state()
+
+    async def _book(self, request: web.Request) -> web.Response:
+        whose = await _read(request, Whose)
+        told = account_book(self._venue, whose.key).model_dump_json()
+        return web.Response(text=told, content_type="application/json")
 
     def _state(self) -> web.Response:
         text = state(self._venue, synthetic=self._synthetic).model_dump_json()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipelines.domain.document import Document
 from runner.exchange.clock import ClockName
+from runner.exchange.core import orders
 from runner.exchange.core.faults import FaultName, Side
 from runner.exchange.core.orders import Permission
 
@@ -98,3 +99,45 @@ class State(Document):
     orders_sent: int
     faults: tuple[Standing, ...]
     accounts: dict[str, dict[str, Held]]
+
+
+class Whose(Document):
+    """The account that a key belongs to."""
+
+    key: str = Field(min_length=1)
+
+
+class BookedOrder(Document):
+    """An order as it stands. `quote` is what `executed` cost or brought in the quote asset."""
+
+    id: int
+    base: str
+    quote_asset: str
+    side: orders.Side
+    kind: orders.Kind
+    standing: orders.Standing
+    price: Decimal
+    stop_price: Decimal
+    quantity: Decimal
+    executed: Decimal
+    quote: Decimal
+
+
+class BookedFill(Document):
+    """A part of an order that was traded, and its fee in units of `asset`."""
+
+    order: int
+    quantity: Decimal
+    quote: Decimal
+    commission: Decimal
+    asset: str
+
+
+class AccountBook(Document):
+    """One account: what was put in, what became of it, and what it has, free and locked."""
+
+    account: str
+    deposits: dict[str, Decimal]
+    balances: dict[str, Decimal]
+    orders: tuple[BookedOrder, ...]
+    fills: tuple[BookedFill, ...]
