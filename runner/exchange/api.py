@@ -44,7 +44,8 @@ class Api:
                 return _json(self._public[route](parameters(query)))
             if route not in self._signed:
                 return _nothing_there(path, {each for _, each in (*self._public, *self._signed)})
-            told = self._act(request, route, query, body)
+            with self._venue.journal.together():
+                told = self._act(request, route, query, body)
         except Rejection as refused:
             told = {"code": refused.code, "msg": refused.message}
             return web.json_response(told, status=refused.status)
