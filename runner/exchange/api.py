@@ -95,7 +95,8 @@ class Api:
             return self._public[asked.route](given)
         if asked.route not in self._signed:
             raise _nothing_there(asked.route[1], {path for _, path in self._known()})
-        return self._act(asked, given, headers)
+        with self._venue.journal.together():
+            return self._act(asked, given, headers)
 
     def _known(self) -> tuple[Route, ...]:
         return (*self._public, *self._signed)

@@ -53,6 +53,7 @@ class Book:
         self.orders: dict[int, Order] = {}
         self.fills: list[Fill] = []
         self.faults = Faults()
+        self._fills_of: defaultdict[int, list[Fill]] = defaultdict(list)
         self._open: dict[int, None] = {}
         self._taken: dict[str, tuple[int, Decimal]] = {}
         self._new: list[Event] = []
@@ -87,7 +88,7 @@ class Book:
 
     def fills_of(self, order_id: int) -> list[Fill]:
         """The fills of an order, the oldest first."""
-        return [fill for fill in self.fills if fill.order_id == order_id]
+        return list(self._fills_of.get(order_id, ()))
 
     def left_of(self, symbol: str, candle: int, volume: Decimal) -> Decimal:
         """How much of a candle's volume may still be taken."""
@@ -201,6 +202,7 @@ class Book:
         executed = order.executed + fill.quantity
         whole = executed == order.quantity
         self.fills.append(fill)
+        self._fills_of[order.id].append(fill)
         self._put(
             replace(
                 order,
