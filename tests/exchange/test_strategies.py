@@ -36,7 +36,7 @@ class Days:
 
 DAYS = (
     Days("trend_breakout", "TrendBreakout", "2022-09-10T01:00:00", 91, True),
-    Days("bollinger_rsi", "BollingerRsi", "2023-07-13T06:00:00", 107, False),
+    Days("bollinger_rsi", "BollingerRsi", "2023-04-26T08:00:00", 48, False),
 )
 
 
