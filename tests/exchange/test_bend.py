@@ -97,7 +97,8 @@ def test_a_crash_reaches_its_price_in_one_candle_and_is_over_when_it_closes(
     assert was is not None
     assert is_ is not None
     reached = was.open * Decimal(factor)
-    assert is_.low <= reached + 1 if factor < 1 else is_.high >= reached - 1
+    assert abs(is_.low - max(min(was.low, reached), reel.tick)) <= reel.tick
+    assert abs(is_.high - max(was.high, reached)) <= reel.tick
     assert (is_.open, is_.close, is_.volume) == (was.open, was.close, was.volume)
     assert after.klines("5m", at + FINE, END, END) == reel.klines("5m", at + FINE, END, END)
 

@@ -210,6 +210,21 @@ def test_a_halted_symbol_fills_nothing_until_it_trades_again(exchange: Any, api:
         assert waiting["status"] == "closed"
 
 
+def test_a_halt_ends_in_the_middle_of_a_step(serve: Any) -> None:
+    with serve("--start", "2023-01-02", "--account", "alice:key:secret:USDT=9000") as exchange:
+        with exchange.then():
+            api = exchange.ccxt()
+            buy(api, 0.1)
+            for side, share in (("buy", 1), ("sell", 1.00001)):
+                assert at(api, side, share, 0.01)["filled"] == 0
+            (bought,) = api.fetch_my_trades(BTC)
+            exchange.fault("symbol_halted", seconds=60)
+        with passed(exchange, minutes=5):
+            later = api.fetch_my_trades(BTC)[1:]
+        assert later, "the price moves one way or the other"
+        assert all(fill["timestamp"] > bought["timestamp"] + 60_000 for fill in later)
+
+
 def test_an_order_can_be_cancelled_while_its_symbol_is_halted(exchange: Any, api: Any) -> None:
     order = at(api, "buy", 0.9)
     exchange.fault("symbol_halted", symbol="BTCUSDT")
