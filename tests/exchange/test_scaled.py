@@ -203,6 +203,35 @@ def test_the_clock_runs_so_many_times_as_fast_and_goes_on_after_kill_9(serve: An
         assert exchange.ask("status").speed == 600
 
 
+COMPARE = """
+import sys
+from pathlib import Path
+
+from runner.bots.scaled import become
+from runner.exchange import remote
+
+program = '''
+import json, sys, time
+from urllib.request import urlopen
+for _ in range(5):
+    here = time.time()
+    there = json.load(urlopen(sys.argv[1] + "/api/v3/time"))["serverTime"] / 1000
+    print(json.dumps([here, there]))
+    time.sleep(30)
+'''
+ready = remote.located(Path(sys.argv[1]))
+become(ready, [sys.executable, "-c", program, ready.api_url])
+"""
+
+
+def test_what_is_launched_is_behind_the_exchange_by_less_than_a_request_may_be(scaled: Any) -> None:
+    argv = [sys.executable, "-c", COMPARE, str(scaled.ready_file)]
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    moments = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert len(moments) == 5
+    assert [0 <= there - here < 60 for here, there in moments] == [True] * 5
+
+
 def test_a_stock_freqtrade_runs_on_the_exchange_s_time(bot: Stock) -> None:
     assert bot.get("ping") == {"status": "pong"}
     there = bot.exchange.now
