@@ -26,6 +26,7 @@ from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
 from runner.exchange.venue import Venue
+from runner.exchange.weights import USUAL, Limits
 from runner.exchange.winding import wound
 
 LOOPBACK = "127.0.0.1"
@@ -35,14 +36,17 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Serving:
-    """What `serve` was asked for. Without a journal's path it is kept only while it runs."""
+    """What `serve` was asked for.
+
+    A `speed` of 0 is a stepped clock. Without a journal's path it is kept only while it runs.
+    """
 
     root: Path
     home: Path
     candles: Path | None
     markets: Path | None
     start: datetime | None
-    stepped: bool
+    speed: int
     port: int
     control_port: int
     listen: str
@@ -50,6 +54,13 @@ class Serving:
     ready_file: Path | None
     terms: Terms
     accounts: tuple[NewAccount, ...]
+    weight_limit: int | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """No time passes between two steps: there only a limit that was asked for holds."""
+        enforced = self.speed > 0 or self.weight_limit is not None
+        return Limits(self.weight_limit or USUAL, enforced=enforced)
 
 
 def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
@@ -93,7 +104,7 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
     tape = Tape(reels)
     book = Book(served.rules, asked.terms, _start(asked.start, tape))
     try:
-        return Venue(book, journal, tape, stepped=asked.stepped), served
+        return Venue(book, journal, tape, speed=asked.speed), served
     except KeyError as error:
         message = f"holds orders for {error}, which is not served"
         hint = "serve what it was made with, or name another --journal"
@@ -130,7 +141,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     token = secrets.token_urlsafe(24)
-    api = Api(venue, served, end).application()
+    api = Api(venue, served, asked.limits, end).application()
     control = Control(venue, token, end, synthetic=synthetic).application()
     async with AsyncExitStack() as stack:
         ready = Ready(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from runner.exchange.core.faults import Armed, Disarmed, Fault, Faults, Struck
 from runner.exchange.core.orders import (
     ZERO,
     Accepted,
@@ -21,6 +22,7 @@ from runner.exchange.core.orders import (
     Side,
     Standing,
     Triggered,
+    ceiling,
     floor,
 )
 from runner.exchange.core.rules import Rules
@@ -44,6 +46,7 @@ class Book:
         self.orders: dict[int, Order] = {}
         self.fills: list[Fill] = []
         self._fills_of: defaultdict[int, list[Fill]] = defaultdict(list)
+        self.faults = Faults()
         self._open: dict[int, None] = {}
         self._taken: dict[str, tuple[int, Decimal]] = {}
         self._new: list[Event] = []
@@ -85,6 +88,17 @@ class Book:
         opened, taken = self._taken.get(symbol, (candle, ZERO))
         return max(volume * self.terms.volume_share - (taken if opened == candle else ZERO), ZERO)
 
+    def fillable(self, order: Order) -> Decimal:
+        """How much of an order may be filled now: what is left, unless a fault holds it back."""
+        fault = self.faults.bound(order.id, self.now) or self._partial(order)
+        if fault is None:
+            return order.remaining
+        most = ceiling(order.quantity * fault.by, self.rules[order.symbol].step)
+        return max(min(order.remaining, most - order.executed), ZERO)
+
+    def _partial(self, order: Order) -> Fault | None:
+        return self.faults.find("partial_fill", self.now, order.account, order.symbol, order.side)
+
     def fill(
         self,
         order_id: int,
@@ -100,6 +114,9 @@ class Book:
         quote = floor(price * quantity)
         received = quantity if order.side is Side.BUY else quote
         commission = floor(received * self.terms.fee)
+        fault = None if self.faults.bound(order_id, self.now) else self._partial(order)
+        if fault is not None:
+            self.record(Struck(fault.id, order_id))
         number = len(self.fills) + 1
         fill = Fill(number, order_id, price, quantity, quote, commission, maker, at, candle)
         self.record(Filled(fill))
@@ -125,6 +142,8 @@ class Book:
                 self._put(replace(self.orders[order_id], standing=standing, updated_at=at))
             case Advanced(at):
                 self.now = at
+            case Armed() | Struck() | Disarmed():
+                self.faults.apply(event)
 
     def _accept(self, order: Order) -> None:
         self.orders[order.id] = order

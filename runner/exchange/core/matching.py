@@ -63,7 +63,7 @@ def available(book: Book, symbol: str, candle: Candle | None) -> Decimal:
 def take(book: Book, order_id: int, price: Decimal, candle: Candle | None, at: int) -> None:
     """Fill what crosses the market, as far as there is volume; what may not wait expires."""
     order = book.orders[order_id]
-    quantity = min(order.remaining, available(book, order.symbol, candle))
+    quantity = min(book.fillable(order), available(book, order.symbol, candle))
     whole = quantity == order.remaining
     wanted = quantity > 0 and (whole or order.time_in_force is not TimeInForce.FOK)
     if candle is not None and wanted and crosses(book, order, price):
@@ -131,7 +131,7 @@ def _fill_resting(book: Book, order: Order, candle: Candle, leg: Leg, passed: De
     volume = beyond(order.price) * leg.volume * book.terms.volume_share - passed
     step = book.rules[order.symbol].step
     left = min(floor(volume, step), available(book, order.symbol, candle))
-    quantity = min(order.remaining, left)
+    quantity = min(book.fillable(order), left)
     if quantity <= 0:
         return ZERO
     book.fill(order.id, order.price, quantity, maker=True, at=leg.ends, candle=candle.opens)
