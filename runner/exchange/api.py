@@ -67,7 +67,10 @@ class Api:
         return application
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.RequestPayloadError:
+            return _json({"code": -1000, "msg": "The body cannot be read."}, 400, {})
         path, _, query = request.raw_path.partition("?")
         key, address = request.headers.get("X-MBX-APIKEY"), request.remote or ""
         headers: dict[str, str] = {}
