@@ -98,6 +98,7 @@ def stepped_bot(folder: Path, configs: Sequence[Path]) -> Iterator[SteppedBot]:
 def _end(process: subprocess.Popen[str]) -> None:
     """Let it finish its turn and clean up; it has ended when this returns, whatever happens."""
     assert process.stdin is not None
+    assert process.stdout is not None
     try:
         with suppress(BrokenPipeError):
             process.stdin.close()
@@ -106,6 +107,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 def _write_down(said: IO[str], log: Path) -> None:

@@ -85,7 +85,7 @@ def rehearse(asked: Rehearsal, say: Callable[[Progress], None]) -> Rehearsed:
             trades = kept(asked.folder / DATABASE)
             open_ = len(trades.trades) - len(trades.closed)
             say(Progress(now, open_, len(trades.closed), done.trouble))
-            ahead = min(_next(done), there.candles_end)
+            ahead = min(next_candle(done), there.candles_end)
             if len(trades.closed) >= asked.until_closed or ahead > began + asked.longest:
                 break
             if ahead <= now:
@@ -95,8 +95,11 @@ def rehearse(asked: Rehearsal, say: Callable[[Progress], None]) -> Rehearsed:
     return Rehearsed(began, now, mine, theirs, differences(mine, theirs))
 
 
-def _next(done: Done) -> datetime:
-    """When the bot's next candle begins."""
+def next_candle(done: Done) -> datetime:
+    """When the next candle of a bot's timeframe begins.
+
+    :raises BadInput: when it is not one that Sluice knows.
+    """
     if done.timeframe not in TIMEFRAMES:
         hint = f"one of {', '.join(TIMEFRAMES)}"
         raise Problem("strategy", f"{done.timeframe} is no step", key="timeframe", hint=hint)
