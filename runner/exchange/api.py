@@ -26,6 +26,7 @@ PATIENCE_SECONDS = 120.0
 """How long nothing is said while a `timeout` lasts; real seconds, since clients wait in these."""
 
 _LOOK_SECONDS = 0.1
+_JSON = "application/json"
 _NOTHING = Parameters({})
 
 
@@ -66,7 +67,10 @@ class Api:
         return application
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except web.RequestPayloadError:
+            return _json({"code": -1000, "msg": "The body cannot be read."}, 400, {})
         path, _, query = request.raw_path.partition("?")
         key, address = request.headers.get("X-MBX-APIKEY"), request.remote or ""
         headers: dict[str, str] = {}
@@ -167,15 +171,9 @@ def _order(given: Parameters) -> tuple[str, str]:
 
 def _json(told: Any, status: int, headers: dict[str, str]) -> web.Response:
     """An answer; bytes are JSON already."""
-    if isinstance(told, bytes):
-        return web.Response(
-            body=told,
-            status=status,
-            headers=headers,
-            content_type="application/json",
-            charset="utf-8",
-        )
-    return web.json_response(told, status=status, headers=headers)
+    if not isinstance(told, bytes):
+        return web.json_response(told, status=status, headers=headers)
+    return web.Response(body=told, headers=headers, content_type=_JSON, charset="utf-8")
 
 
 def _decoded(body: bytes) -> str:

@@ -22,6 +22,7 @@ from runner.exchange.commands import (
 )
 from runner.exchange.core.terms import Terms
 from runner.exchange.costs import with_terms
+from runner.exchange.listening import MANY
 from runner.exchange.messages import Ready, Step
 from runner.exchange.settings import freqtrade_settings
 from runner.rehearsal.command import rehearse
@@ -126,9 +127,13 @@ def _possible(speed: int) -> int:
     return speed
 
 
-def _say_ready(ready: Ready, now: datetime) -> None:
+def _say_ready(ready: Ready, now: datetime, room: int) -> None:
     click.echo(f"serving {ready.api_url}, control {ready.control_url}", err=True)
     click.echo(f"it is {now:%Y-%m-%d %H:%M:%S} UTC there", err=True)
+    if room < MANY:
+        click.echo(
+            f"only {room} connections at once: the system lets no more files be open", err=True
+        )
 
 
 @cli.command()

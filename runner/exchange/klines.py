@@ -16,6 +16,7 @@ from runner.exchange.tape import Reel, recorded
 Units = NDArray[np.int64] | NDArray[np.object_]
 """Whole numbers, as Python's own where they may be too large."""
 
+_KEPT = 3000  # candles of a pair and timeframe, at about 250 bytes
 _ONE = 10**8
 _SURE = 1e15
 """Below it a double has only one number of at most 15 digits: the one that was recorded."""
@@ -27,15 +28,29 @@ _LINE = ",".join(["[%d", *[_NUMBER] * 5, "%d", _NUMBER, "%d", _NUMBER, _NUMBER, 
 def told(reel: Reel, timeframe: str, rows: range, now: int) -> bytes:
     """These candles of a reel as `klines` answers them; the open one is as far as it is now."""
     closed = rows[:-1] if rows and reel.is_open(timeframe, rows[-1], now) else rows
-    lines = _lines(reel.series[timeframe], closed, int(reel.tick / UNIT)) if closed else []
+    lines = _known(reel, timeframe, closed)
     if len(closed) < len(rows):
         candle = reel.seen(timeframe, rows[-1], now)
         lines.append(json.dumps(answers.kline(candle), separators=(",", ":")))
     return f"[{','.join(lines)}]".encode()
 
 
+def _known(reel: Reel, timeframe: str, rows: range) -> list[str]:
+    """Closed candles, which never change: bots ask for the same thousand again and again."""
+    known = reel.lines.setdefault(timeframe, {})
+    unknown = [row for row in rows if row not in known]
+    if unknown:
+        new = range(unknown[0], unknown[-1] + 1)
+        if len(known) + len(new) > _KEPT:
+            known.clear()
+            new = rows
+        lines = _lines(reel.series[timeframe], new, int(reel.tick / UNIT))
+        known.update(zip(new, lines, strict=True))
+    return [known[row] for row in rows]
+
+
 def _lines(series: Candles, rows: range, tick: int) -> list[str]:
-    """Closed candles, one text each."""
+    """Candles as a whole, one text each."""
     part = slice(rows.start, rows.stop)
     columns = (series.open[part], series.high[part], series.low[part], series.close[part])
     prices = _on_ticks(_units(np.stack(columns)), tick)

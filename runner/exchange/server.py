@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from aiohttp import web
-
 from pipelines.adapters import lockfile
 from pipelines.adapters.candles import CandleShelf, open_shelf
 from pipelines.domain.candles import milliseconds
@@ -23,6 +21,7 @@ from runner.exchange.control import Control, open_account
 from runner.exchange.core.book import Book
 from runner.exchange.core.terms import Terms
 from runner.exchange.journal import Journal
+from runner.exchange.listening import listen, room
 from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
@@ -64,7 +63,11 @@ class Serving:
         return Limits(self.weight_limit or USUAL, enforced=enforced)
 
 
-def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
+Say = Callable[[Ready, datetime, int], None]
+"""Is told where it answers, what time it is there, and for how many connections there is room."""
+
+
+def serve(asked: Serving, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; `say` is told once everything answers.
 
     :raises BadInput: when what was asked for is not there.
@@ -141,7 +144,7 @@ async def _run(
     asked: Serving,
     venue: Venue,
     served: Symbols,
-    say: Callable[[Ready, datetime], None],
+    say: Say,
     *,
     synthetic: bool,
 ) -> None:
@@ -159,14 +162,14 @@ async def _run(
     control = Control(venue, token, end, synthetic=synthetic).application()
     async with AsyncExitStack() as stack:
         ready = Ready(
-            api_url=await _listen(stack, api, asked.listen, asked.port),
-            control_url=await _listen(stack, control, LOOPBACK, asked.control_port),
+            api_url=await listen(stack, api, asked.listen, asked.port),
+            control_url=await listen(stack, control, LOOPBACK, asked.control_port),
             control_token=token,
             pid=os.getpid(),
         )
         if asked.ready_file:
             _write_private(asked.ready_file, ready.model_dump_json() + "\n")
-        say(ready, utc(venue.now))
+        say(ready, utc(venue.now), room())
         while not ended.done():
             await asyncio.wait([ended], timeout=_TICK_SECONDS)
             venue.tick()
@@ -182,17 +185,3 @@ def _write_private(path: Path, text: str) -> None:
         Path(making).replace(path)
     except OSError as error:
         raise CannotTell(f"{path}: cannot be written: {error.strerror}") from None
-
-
-async def _listen(stack: AsyncExitStack, application: web.Application, host: str, port: int) -> str:
-    """Listen, and say where: a port of 0 means any that is free."""
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, host, port, shutdown_timeout=1).start()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CannotTell(f"{host}:{port}: cannot be listened on: {reason}") from None
-    name, number = runner.addresses[0][:2]
-    return f"http://{name}:{number}"

@@ -32,6 +32,11 @@ class Reel:
         """The whole arrays, by timeframe: also what lies ahead."""
         return {timeframe: self.load(timeframe) for timeframe in self.timeframes}
 
+    @cached_property
+    def lines(self) -> dict[str, dict[int, str]]:
+        """What `klines` wrote of closed candles, by timeframe and row."""
+        return {}
+
     def span(self) -> tuple[int, int]:
         """From when to when there are candles."""
         spans = [

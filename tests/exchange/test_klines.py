@@ -69,6 +69,33 @@ def test_a_number_that_no_exchange_writes_is_told_rightly_too(
     assert json.loads(klines.told(tape, "5m", every, FAR)) == slowly(tape, "5m", every, FAR)
 
 
+@given(st.data())
+def test_what_was_written_before_is_told_as_if_it_were_new(data: st.DataObject) -> None:
+    count = 40
+    tape = reel([(100.0 + n, 1.0 + n) for n in range(count)], "0.01")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(klines, "_KEPT", data.draw(st.integers(0, count)))
+        for _ in range(6):
+            now = data.draw(st.integers(0, count * FINE))
+            shown = tape.rows("5m", data.draw(st.integers(0, count * FINE)), FAR, now)
+            shown = shown[: data.draw(st.integers(0, count))]
+            assert json.loads(klines.told(tape, "5m", shown, now)) == slowly(tape, "5m", shown, now)
+
+
+def test_a_candle_is_written_once_and_only_so_many_are_kept() -> None:
+    tape = reel([(100.0, 1.0)] * (klines._KEPT + 500), "0.01")
+    klines.told(tape, "5m", range(1000), FAR)
+    first = tape.lines["5m"][1]
+    klines.told(tape, "5m", range(1, 1001), FAR)
+    assert tape.lines["5m"][1] is first
+    assert len(tape.lines["5m"]) == 1001
+    klines.told(tape, "5m", range(2000, 3500), FAR)
+    assert list(tape.lines["5m"]) == [*range(1001), *range(2000, 3500)]
+    klines.told(tape, "5m", range(1000), FAR)
+    klines.told(tape, "5m", range(1400, 2000), FAR)
+    assert list(tape.lines["5m"]) == [*range(1400, 2000)]
+
+
 @pytest.mark.parametrize(
     ("number", "units", "quickly"),
     [
