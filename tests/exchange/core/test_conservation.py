@@ -62,7 +62,8 @@ JOURNAL: TypeAdapter[Event] = TypeAdapter(Event)
 
 prices = st.integers(80_000, 125_000).map(lambda ticks: ticks * TICK)
 amounts = st.integers(100_000, 4_000_000).map(lambda lots: lots * STEP)
-volumes = st.integers(0, 40).map(Decimal)
+# Scarce, so that orders are filled in parts; or enough for all that anybody has.
+volumes = st.one_of(st.integers(0, 40), st.just(2000)).map(Decimal)
 paths = st.tuples(prices, prices, prices, prices, volumes)
 
 
@@ -184,6 +185,25 @@ class Trading(RuleBasedStateMachine):
     def somebody_orders(self, account: str, wish: Wish) -> None:
         self.do("order", account, wish)
 
+    @rule(
+        account=st.sampled_from(sorted(FUNDS)),
+        symbol=st.sampled_from(sorted(RULES)),
+        side=st.sampled_from(Side),
+        limit=st.none() | prices,
+    )
+    def somebody_spends_all_that_is_free(
+        self, account: str, symbol: str, side: Side, limit: Decimal | None
+    ) -> None:
+        book, tick = self.world.book, RULES[symbol].tick
+        last = self.world.price(symbol, book.now)
+        if side is Side.SELL:
+            quantity = book.balance(account, RULES[symbol].base).free
+        else:
+            ask = last - last % tick + tick
+            quantity = book.balance(account, "USDT").free / (limit or ask)
+        kind, timed = (Kind.LIMIT, TimeInForce.GTC) if limit else (Kind.MARKET, None)
+        self.do("order", account, Wish(symbol, side, kind, timed, quantity // STEP * STEP, limit))
+
     @rule(pick=st.integers(0, 20))
     def somebody_cancels(self, pick: int) -> None:
         self.do("cancel", pick)
@@ -254,11 +274,17 @@ class Trading(RuleBasedStateMachine):
             fills = self.world.book.fills_of(order.id)
             assert order.executed == sum(fill.quantity for fill in fills) <= order.quantity
             assert order.quote == sum(fill.quote for fill in fills)
-            for fill in fills:
-                self.check_price(order, fill)
-                self.check_fee(order, fill)
 
-    def check_price(self, order: Order, fill: Fill) -> None:
+    @invariant()
+    def every_fill_has_the_price_and_the_fee_of_its_moment(self) -> None:
+        taken: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
+        for fill in self.world.book.fills:
+            order = self.world.book.orders[fill.order_id]
+            taken[order.symbol, fill.candle] += fill.quantity
+            self.check_price(order, fill, taken[order.symbol, fill.candle])
+            self.check_fee(order, fill)
+
+    def check_price(self, order: Order, fill: Fill, taken: Decimal) -> None:
         """A resting order at its price; one that takes at the market's, within its limit."""
         better = 1 if order.side is Side.BUY else -1
         if fill.maker:
@@ -266,9 +292,11 @@ class Trading(RuleBasedStateMachine):
             return
         assert order.kind is Kind.MARKET or (order.price - fill.price) * better >= 0
         terms, last = self.world.terms, self.last(order.symbol, fill)
-        assert (fill.price - last) * better >= 0
         spread = 2 * max(terms.spread.ticks * TICK, last * terms.spread.share) + 3 * TICK
-        assert abs(fill.price - last) <= spread + (last + spread) * terms.slippage
+        volume = self.world.candles[order.symbol][fill.candle].volume
+        slip = terms.slippage * taken / volume / terms.share(order.symbol, fill.candle)
+        worse = (fill.price - last) * better
+        assert last * slip * Decimal("0.99") <= worse <= spread + (last + spread) * slip
 
     def check_fee(self, order: Order, fill: Fill) -> None:
         terms, rules = self.world.terms, RULES[order.symbol]
