@@ -101,11 +101,11 @@ def played(serve: Any, *terms: str) -> str:
     account = "alice:key:secret:USDT=90000:LTC=1"
     with serve("--start", "2023-01-02", "--account", account, *terms) as exchange, exchange.then():
         api = exchange.ccxt()
-        api.create_order(BTC, "market", "buy", 1)
+        api.create_order(BTC, "market", "buy", 0.1)
         last = api.fetch_ticker(BTC)["last"]
         for share in (0.999, 1.001):
             side = "buy" if share < 1 else "sell"
-            api.create_order(BTC, "limit", side, 0.4, api.price_to_precision(BTC, last * share))
+            api.create_order(BTC, "limit", side, 0.05, api.price_to_precision(BTC, last * share))
         exchange.step(hours=5)
         told = exchange.ask("status")
         assert told.fills > 1
