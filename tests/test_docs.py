@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from pydantic import BaseModel
 
@@ -21,6 +22,8 @@ from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from runner.exchange import cli as exchange
 from runner.exchange.clock import ClockName
+from runner.exchange.core.terms import Terms
+from runner.exchange.costs import with_terms
 from runner.exchange.messages import FaultName
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -129,6 +132,15 @@ def test_every_key_of_an_environment_is_explained() -> None:
 def test_every_field_of_evidence_is_explained() -> None:
     assert named("evidence", "Fields") == list(Evidence.model_fields)
     assert named("evidence", "Fields of a verdict") == list(Verdict.model_fields)
+
+
+def test_every_option_of_what_trading_costs_has_its_row() -> None:
+    @click.command()
+    @with_terms
+    def command(terms: Terms) -> None: ...
+
+    told = [name for name in named("exchange", "How orders are filled") if name[:2] == "--"]
+    assert sorted(told) == sorted(option.opts[0] for option in command.params)
 
 
 def test_every_command_fault_and_clock_of_the_exchange_has_its_row() -> None:

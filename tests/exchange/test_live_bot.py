@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,44 @@ def test_an_entry_whose_answer_was_lost_is_filled_there_and_unknown_here(
     ]
     assert order.executed > 0
     assert {each.what for each in found[1:]} == {"balance of BTC", "balance of USDT"}
+
+
+def test_fees_in_a_fee_asset_are_those_of_the_exchange(
+    serve: Any, start_bot: Any, tmp_path: Path
+) -> None:
+    """As with BNB at Binance. The asset lasts for some fills; then fees are as without it.
+
+    Of an entry freqtrade keeps the rate, converted at the ticker, and tells the cost anew in the
+    stake currency; of an exit it keeps the cost in the fee asset.
+    """
+    funds = "alice:key:secret:USDT=5000:LTC=0.03"
+    with serve("--start", "2022-03-01", "--account", funds, "--fee-asset", "LTC") as exchange:
+        config = configured(exchange.ready.api_url, dry_run=False)
+        config["entry_pricing"]["price_side"] = "other"
+        with start_bot(tmp_path, config, BEAT) as bot:
+            run(exchange, bot, 12)
+        with exchange.then():
+            api = exchange.ccxt()
+            fills = [trade["info"] for pair in PAIRS for trade in api.fetch_my_trades(pair)]
+            left = api.fetch_balance()["LTC"]["total"]
+
+    paid: dict[str, set[str]] = {"open": set(), "close": set()}
+    for trade in closed_trades(tmp_path):
+        found = rows(tmp_path, f"SELECT * FROM orders WHERE ft_trade_id = {trade['id']}")
+        mine = [f for f in fills if str(f["orderId"]) in {row["order_id"] for row in found}]
+        for name, bought in (("open", True), ("close", False)):
+            side = [fill for fill in mine if fill["isBuyer"] is bought]
+            fee = sum(Decimal(fill["commission"]) for fill in side)
+            (currency,) = {fill["commissionAsset"] for fill in side}
+            paid[name].add(currency)
+            assert trade[f"fee_{name}_currency"] == currency
+            reduced = Decimal("0.00075") if currency == "LTC" else Decimal("0.001")
+            assert trade[f"fee_{name}"] == pytest.approx(float(reduced), rel=1e-3)
+            if name == "close":
+                assert Decimal(str(trade["fee_close_cost"])) == fee
+            if name == "open" and currency == "LTC":
+                (entry,) = [row for row in found if row["ft_order_side"] == "buy" and row["filled"]]
+                assert entry["ft_fee_base"] is None, "the coins are all there"
+    assert "LTC" in paid["open"]
+    assert paid["close"] == {"LTC", "USDT"}
+    assert 0 <= left < 0.03

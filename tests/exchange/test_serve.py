@@ -96,22 +96,43 @@ def test_a_clock_that_runs_is_not_stepped(serve: Any) -> None:
             exchange.step(hours=1)
 
 
-def test_the_same_requests_give_the_same_book(serve: Any) -> None:
-    def play() -> str:
-        arguments = ("--start", "2023-01-02", "--account", "alice:key:secret:USDT=90000")
-        with serve(*arguments) as exchange, exchange.then():
-            api = exchange.ccxt()
-            api.create_order(BTC, "market", "buy", 1)
-            last = api.fetch_ticker(BTC)["last"]
-            for share in (0.999, 1.001):
-                side = "buy" if share < 1 else "sell"
-                api.create_order(BTC, "limit", side, 0.4, api.price_to_precision(BTC, last * share))
-            exchange.step(hours=5)
-            told = exchange.ask("status")
-            assert told.fills > 1
-            return str(told.model_dump_json())
+def played(serve: Any, *terms: str) -> str:
+    """What a process says after some orders and five hours."""
+    account = "alice:key:secret:USDT=90000:LTC=1"
+    with serve("--start", "2023-01-02", "--account", account, *terms) as exchange, exchange.then():
+        api = exchange.ccxt()
+        api.create_order(BTC, "market", "buy", 0.1)
+        last = api.fetch_ticker(BTC)["last"]
+        for share in (0.999, 1.001):
+            side = "buy" if share < 1 else "sell"
+            api.create_order(BTC, "limit", side, 0.05, api.price_to_precision(BTC, last * share))
+        exchange.step(hours=5)
+        told = exchange.ask("status")
+        assert told.fills > 1
+        return str(told.model_dump_json())
 
-    assert play() == play()
+
+def test_the_same_seed_and_requests_give_the_same_book(serve: Any) -> None:
+    terms = (
+        "--spread",
+        "2bp",
+        "--slippage",
+        "20bp",
+        "--fee-asset",
+        "LTC",
+        "--volume-share",
+        "0.01",
+    )
+    assert played(serve) == played(serve)
+    assert played(serve, *terms, "--seed", "7") == played(serve, *terms, "--seed", "7")
+    assert played(serve, *terms, "--seed", "7") != played(serve, *terms, "--seed", "8")
+
+
+def test_a_fee_asset_that_has_no_candles_is_refused() -> None:
+    told = command("serve", "--fee-asset", "BNB", "--clock", "stepped")
+    assert told.returncode == ExitCode.BAD_INPUT
+    assert "--fee-asset: there are no candles of BNB" in told.stderr
+    assert "hint: there are those of ADA, BTC, ETH, LTC, SOL" in told.stderr
 
 
 def test_where_it_is_stands_in_a_file_for_its_owner_only(exchange: Any) -> None:

@@ -86,14 +86,12 @@ def _slip(
     rules, terms = book.rules[order.symbol], book.terms
     allowed = candle.volume * terms.share(order.symbol, candle.opens)
     taken = allowed - book.left_of(order.symbol, candle.opens, candle.volume)
-    market = order.kind is Kind.MARKET
-    if not market:
-        room = abs(order.price - best) / (best * terms.slippage) * allowed
-        quantity = min(quantity, floor(max(room - taken, ZERO), rules.step))
-    slipped = terms.slipped(order.side, best, (taken + quantity) / allowed, rules.tick)
-    # A quotient is rounded: what is beyond the limit by that is filled at the limit.
-    bound = min if order.side is Side.BUY else max
-    return quantity, slipped if market else bound(slipped, order.price)
+    if order.kind is not Kind.MARKET:
+        room = abs(order.price - best) / (best * terms.slippage) * allowed - taken
+        most = floor(max(room, ZERO), rules.step)
+        if quantity >= most:
+            return most, order.price
+    return quantity, terms.slipped(order.side, best, (taken + quantity) / allowed, rules.tick)
 
 
 def take(book: Book, order_id: int, price: Decimal, candle: Candle | None, at: int) -> None:

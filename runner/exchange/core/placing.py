@@ -168,6 +168,5 @@ def _check_money(book: Book, order: Order, market: Market) -> None:
         asset, needed = rules.quote, price * order.quantity
     else:
         asset, needed = rules.quote, order.price * order.quantity
-    # A resting order locks whole units, so that is what has to be there.
-    if book.balance(order.account, asset).free < max(needed, order.lock):
+    if book.balance(order.account, asset).free < needed:
         raise insufficient()
