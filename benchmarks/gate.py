@@ -18,19 +18,19 @@ unchanged_seconds, full_check_seconds, worker_peak_mb
     then the same again. The peak is that of the largest process, shared memory counted in full.
 """
 
-import argparse
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import seeded
 import stock
+from figures import Figure, Measure, show
 from warm import ROOT, Plan
 
 from pipelines.adapters.markets import markets
@@ -42,24 +42,6 @@ from pipelines.freqtrade.messages import BacktestReply, Span
 SIGNALS = ("bollinger_rsi", "calm_momentum")
 CALLBACKS = ("trend_breakout",)
 WINDOWS = ("bull", "bear", "sideways", "out_of_sample")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured number. `goal` is `>=` or `<` and a number; empty where there is none."""
-
-    name: str
-    value: float
-    unit: str
-    goal: str = ""
-
-    @property
-    def reached(self) -> bool:
-        """Whether the goal is met; true where there is none."""
-        sign, _, number = self.goal.partition(" ")
-        if not sign:
-            return True
-        return self.value >= float(number) if sign == ">=" else self.value < float(number)
 
 
 class Unequal(Exception):
@@ -233,31 +215,11 @@ def measured(candles: Path | None, home: Path) -> list[Figure]:
     return figures
 
 
-def table(figures: list[Figure]) -> str:
-    """The figures with their goals beside them."""
-    rows = [
-        f"{f.name:<28}{f.value:>10.2f} {f.unit:<22}{f.goal:<8}{'' if f.reached else 'missed'}"
-        for f in figures
-    ]
-    return "\n".join(row.rstrip() for row in rows)
-
-
-def main(measure: Callable[[Path | None, Path], list[Figure]] = measured) -> None:
+def main(measure: Measure = measured) -> None:
     """Parse, measure, print."""
     if sys.argv[1:2] == ["--watch"]:
         return watch(sys.argv[2:])
-    parser = argparse.ArgumentParser(description="How fast the gate is")
-    parser.add_argument("--json", action="store_true", help="one line for machines")
-    parser.add_argument("--candles", type=Path, help="recorded candles instead of the embedded")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        figures = measure(asked.candles and asked.candles.resolve(), Path(home))
-    if asked.json:
-        kept = [{"name": f.name, "value": round(f.value, 3), "unit": f.unit} for f in figures]
-        print(json.dumps({"figures": kept}))
-    else:
-        print(table(figures))
-    return None
+    return show("How fast the gate is", measure)
 
 
 if __name__ == "__main__":

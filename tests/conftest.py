@@ -19,6 +19,7 @@ import pytest
 from pipelines.adapters.isolation.bubblewrap import bubblewrap
 from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.isolation.weak import Weak
+from runner.exchange import faketime
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,6 +80,9 @@ COMPONENTS = {
     "kernel headers": Component(
         lambda: Path("/usr/include/asm-generic/unistd.h").exists(),
         "sudo apt-get install linux-libc-dev",
+    ),
+    "libfaketime": Component(
+        lambda: faketime.library() is not None, f"sudo apt-get install {faketime.PACKAGE}"
     ),
     "python3.12": Component(_runs("python3.12", "--version"), "install Python 3.12"),
     # The locked requirements bring one as well, beside the interpreter.

@@ -19,7 +19,16 @@ def gate(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """`benchmarks/gate.py`, with the modules beside it."""
     monkeypatch.syspath_prepend(root / "benchmarks")
     yield importlib.import_module("gate")
-    for name in ("gate", "loading", "seeded", "stock", "warm"):
+    for name in ("figures", "gate", "loading", "seeded", "stock", "warm"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def exchange(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """`benchmarks/exchange.py`, with the modules beside it."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    yield importlib.import_module("exchange")
+    for name in ("busy", "exchange", "figures"):
         sys.modules.pop(name, None)
 
 
@@ -86,3 +95,26 @@ def test_warm_and_cold_are_compared_trade_by_trade(
     assert compare(told, log.model_copy(update={"trades": (first, *log.trades[1:])}))
     poorer = log.model_copy(update={"final_balance": log.final_balance - 0.01})
     assert compare(told, poorer)
+
+
+def test_the_exchange_is_measured_on_all_of_its_candles(
+    exchange: ModuleType, tmp_path: Path
+) -> None:
+    found = {figure.name: figure for figure in exchange.measured(None, tmp_path, share=0.02)}
+    assert found["klines_per_second"].goal == ">= 1000"
+    assert found["memory_mb"].goal == "< 150"
+    assert all(figure.value > 0 for figure in found.values())
+
+
+def test_a_wrong_answer_is_no_figure(exchange: ModuleType, tmp_path: Path) -> None:
+    def all_of(path: str) -> list[bytes]:
+        return [exchange.request("GET", path, "")] * 3
+
+    with exchange.serving(None, tmp_path) as ready:
+        asked = exchange.busy(ready.pid, ready.api_url, all_of("/api/v3/time"), lambda _: True)
+        assert asked.requests == 3
+        wrong = sys.modules["busy"].Wrong
+        with pytest.raises(wrong, match="serverTime"):
+            exchange.busy(ready.pid, ready.api_url, all_of("/api/v3/time"), lambda _: False)
+        with pytest.raises(wrong, match="404 Not Found"):
+            exchange.busy(ready.pid, ready.api_url, all_of("/nothing"), lambda _: True)

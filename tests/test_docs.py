@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from pydantic import BaseModel
 
@@ -20,9 +21,11 @@ from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from runner.exchange import cli as exchange
-from runner.exchange.core.book import Terms
+from runner.exchange.clock import ClockName
 from runner.exchange.core.futures.book import Book
 from runner.exchange.core.futures.contract import Fees
+from runner.exchange.core.terms import Terms
+from runner.exchange.costs import with_terms
 from runner.exchange.futures.account import Accounts
 from runner.exchange.futures.floor import Floor
 from runner.exchange.futures.public import Public
@@ -137,19 +140,27 @@ def test_every_field_of_evidence_is_explained() -> None:
     assert named("evidence", "Fields of a verdict") == list(Verdict.model_fields)
 
 
+def test_every_option_of_what_trading_costs_has_its_row() -> None:
+    @click.command()
+    @with_terms
+    def command(terms: Terms) -> None: ...
+
+    told = [name for name in named("exchange", "How orders are filled") if name[:2] == "--"]
+    assert sorted(told) == sorted(option.opts[0] for option in command.params)
+
+
 def test_every_command_fault_and_clock_of_the_exchange_has_its_row() -> None:
     commands = exchange.cli.commands
     assert sorted(named("exchange", "Commands")) == sorted(commands)
     assert named("exchange", "Faults") == list(get_args(FaultName))
-    (clock,) = (option for option in commands["serve"].params if option.name == "clock")
-    assert named("exchange", "Clocks") == list(clock.type.to_info_dict()["choices"])
+    assert named("exchange", "Clocks") == list(get_args(ClockName))
 
 
 def test_every_request_of_futures_stands_on_the_page() -> None:
     section = read("exchange").partition("## Futures\n")[2].partition("\n## ")[0]
-    answers = (Public, Accounts, Trading)
     floor = Floor(Book({}, Terms(), Fees()), {}, {})
-    paths = {path for each in answers for _, path in each(None, floor).routes()}
+    answers = (Public(None, floor, None), Accounts(None, floor), Trading(None, floor))
+    paths = {path for each in answers for _, path in each.routes()}
     names = {path.split("/", 3)[3] for path in paths}
     assert sorted(name for name in names if f"`{name}`" not in section) == []
 

@@ -11,6 +11,10 @@ from pipelines.errors import ExitCode
 FAST = ("-m", "not freqtrade and not slow")
 """Leaves out what starts the real freqtrade and what takes long for other reasons."""
 
+SPREAD = ("-p", "xdist", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+"""A worker for each core; a file stays with one, so that what it starts is started once. More than
+four bots and backtests at a time would want more memory than a small machine has."""
+
 GRACE_SECONDS = 10
 
 _CODES = {
@@ -27,9 +31,11 @@ _CODES = {
 def test(root: Path, arguments: Sequence[str], fast: bool) -> ExitCode:
     """Run pytest on the project at `root`, all of it or what is `fast`; `arguments` go to it as is.
 
-    It says what there is to say; the exit code tells the same to machines.
+    Without arguments the tests are spread over the cores. It says what there is to say; the exit
+    code tells the same to machines.
     """
-    argv = [sys.executable, "-m", "pytest", *(FAST if fast else ()), *arguments]
+    options = (*(FAST if fast else ()), *(arguments or SPREAD))
+    argv = [sys.executable, "-m", "pytest", *options]
     with subprocess.Popen(argv, cwd=root) as child:
         interrupted = _wait(child)
     if interrupted:

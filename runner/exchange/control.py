@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import TypeVar
 
 from aiohttp import web
@@ -11,12 +12,24 @@ from pydantic import ValidationError
 
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
-from runner.exchange.api import ORDERS
-from runner.exchange.core.orders import Account, Funded
+from runner.exchange.account_book import account_book
+from runner.exchange.arming import arm
+from runner.exchange.core.faults import Disarmed
+from runner.exchange.core.orders import Account, Funded, Permission
 from runner.exchange.futures.wallets import deposits, futures_state
-from runner.exchange.messages import Fault, Held, NewAccount, State, Step
+from runner.exchange.messages import (
+    Clear,
+    Fault,
+    Held,
+    NewAccount,
+    Standing,
+    State,
+    Step,
+    Whose,
+)
 from runner.exchange.tape import utc
 from runner.exchange.venue import Venue
+from runner.exchange.weights import PLACING
 
 D = TypeVar("D", bound=Document)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,7 +53,9 @@ class Control:
         application.router.add_get("/status", self._status)
         application.router.add_post("/step", self._step)
         application.router.add_post("/fault", self._fault)
+        application.router.add_post("/clear", self._clear)
         application.router.add_post("/account", self._account)
+        application.router.add_post("/book", self._book)
         return application
 
     @web.middleware
@@ -49,6 +64,7 @@ class Control:
         if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
             return web.json_response({"error": "the token is not right", "hint": ""}, status=401)
         try:
+            self._venue.tick()
             return await handler(request)
         except BadInput as error:
             told = {"error": error.message, "hint": error.hint}
@@ -72,13 +88,22 @@ class Control:
         return self._state()
 
     async def _fault(self, request: web.Request) -> web.Response:
-        asked = await _read(request, Fault)
-        self._venue.arm(asked.name, asked.times)
+        arm(self._venue, await _read(request, Fault))
+        return self._state()
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        await _read(request, Clear)
+        self._venue.record(Disarmed(None))
         return self._state()
 
     async def _account(self, request: web.Request) -> web.Response:
         open_account(self._venue, await _read(request, NewAccount))
         return self._state()
+
+    async def _book(self, request: web.Request) -> web.Response:
+        whose = await _read(request, Whose)
+        told = account_book(self._venue, whose.key).model_dump_json()
+        return web.Response(text=told, content_type="application/json")
 
     def _state(self) -> web.Response:
         text = state(self._venue, synthetic=self._synthetic).model_dump_json()
@@ -107,8 +132,19 @@ def open_account(venue: Venue, asked: NewAccount) -> None:
         if amount < 0 or amount != round(amount, 8):
             raise Problem(asked.name, "should be a positive amount with 8 decimals", key=asset)
     funds = tuple(Funded(asked.name, asset, amount) for asset, amount in asked.funds.items())
-    account = Account(asked.name, asked.key, asked.secret)
+    for text in asked.addresses:
+        _check_address(asked.name, text)
+    usual: tuple[Permission, ...] = ("trade", "futures") if asked.futures else ("trade",)
+    permissions = usual if asked.permissions is None else asked.permissions
+    account = Account(asked.name, asked.key, asked.secret, permissions, asked.addresses)
     venue.open_account(account, funds, deposits(venue, asked))
+
+
+def _check_address(name: str, text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise Problem(name, f"{text!r} is no IP address", key="addresses") from None
 
 
 def state(venue: Venue, *, synthetic: bool) -> State:
@@ -117,15 +153,15 @@ def state(venue: Venue, *, synthetic: bool) -> State:
     return State(
         now=utc(venue.now),
         candles_end=utc(venue.last()),
-        clock="real" if venue.clock.runs else "stepped",
+        clock=venue.clock.name,
+        speed=venue.clock.speed,
         synthetic=synthetic,
         symbols=tuple(book.rules),
         orders=len(book.orders),
         open_orders=len(book.open_orders()),
         fills=len(book.fills),
-        orders_sent=sum(venue.journal.requests("POST", path) for path in ORDERS),
-        futures=futures_state(venue.futures) if venue.futures else None,
-        faults={"lost_answer": venue.faults.get("lost_answer", 0)},
+        orders_sent=sum(venue.journal.requests(*route) for route in PLACING),
+        faults=_armed(venue),
         accounts={
             name: {
                 asset: Held(free=Decimal(held.free), locked=Decimal(held.locked))
@@ -133,4 +169,24 @@ def state(venue: Venue, *, synthetic: bool) -> State:
             }
             for name in book.accounts
         },
+        futures=futures_state(venue.futures) if venue.futures else None,
+    )
+
+
+def _armed(venue: Venue) -> tuple[Standing, ...]:
+    """The faults that can still happen, or are about to."""
+    faults, now = venue.book.faults, venue.now
+    standing = [each for each in faults.armed.values() if each.until is None or now < each.until]
+    return tuple(
+        Standing(
+            name=each.name,
+            since=utc(each.since),
+            until=None if each.until is None else utc(each.until),
+            left=each.left,
+            account=each.account,
+            symbol=each.symbol,
+            side=each.side,
+            by=each.by,
+        )
+        for each in (*standing, *(move for move in faults.moves if now < move.since))
     )

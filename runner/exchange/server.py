@@ -12,22 +12,24 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from aiohttp import web
-
 from pipelines.adapters import lockfile
 from pipelines.adapters.candles import CandleShelf, open_shelf
 from pipelines.domain.candles import TradingMode, milliseconds
 from pipelines.errors import CannotTell, Problem
 from runner.exchange.api import Api
 from runner.exchange.control import Control, open_account
-from runner.exchange.core.book import Book, Terms
+from runner.exchange.core.book import Book
+from runner.exchange.core.terms import Terms
 from runner.exchange.futures.floor import Floor
 from runner.exchange.futures.opening import open_floor
 from runner.exchange.journal import Journal
+from runner.exchange.listening import listen, room
 from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
 from runner.exchange.venue import Venue
+from runner.exchange.weights import Limits
+from runner.exchange.winding import wound
 
 LOOPBACK = "127.0.0.1"
 _BEHIND = timedelta(days=30)
@@ -36,14 +38,17 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Serving:
-    """What `serve` was asked for. Without a journal's path it is kept only while it runs."""
+    """What `serve` was asked for.
+
+    A `speed` of 0 is a stepped clock. Without a journal's path it is kept only while it runs.
+    """
 
     root: Path
     home: Path
     candles: Path | None
     markets: Path | None
     start: datetime | None
-    stepped: bool
+    speed: int
     port: int
     control_port: int
     listen: str
@@ -52,9 +57,20 @@ class Serving:
     terms: Terms
     accounts: tuple[NewAccount, ...]
     modes: tuple[TradingMode, ...] = ("spot",)
+    weight_limit: int | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """No time passes between two steps: there only a limit that was asked for holds."""
+        enforced = self.speed > 0 or self.weight_limit is not None
+        return Limits(self.weight_limit, enforced=enforced)
 
 
-def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
+Say = Callable[[Ready, datetime, int], None]
+"""Is told where it answers, what time it is there, and for how many connections there is room."""
+
+
+def serve(asked: Serving, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; `say` is told once everything answers.
 
     :raises BadInput: when what was asked for is not there.
@@ -93,9 +109,15 @@ def open_venue(
         served, tape = _spot(asked, shelves["spot"])
     if "futures" in shelves:
         floor = open_floor(shelves["futures"], asked.markets, asked.terms)
-    book = Book(served.rules, asked.terms, _start(asked.start, tape, floor))
+    _check_fee_asset(asked.terms.fee_asset, served)
+    book = Book(
+        served.rules,
+        asked.terms,
+        _start(asked.start, tape, floor),
+        lambda symbol, at: tape.reels[symbol].price(at),
+    )
     try:
-        return Venue(book, journal, tape, stepped=asked.stepped, futures=floor), served
+        return Venue(book, journal, tape, speed=asked.speed, futures=floor), served
     except KeyError as error:
         message = f"holds orders for {error}, which is not served"
         hint = "serve what it was made with, or name another --journal"
@@ -104,16 +126,26 @@ def open_venue(
 
 def _spot(asked: Serving, shelf: CandleShelf) -> tuple[Symbols, Tape]:
     served = symbols(shelf.data.series, asked.markets)
+    pairs = [f"{rules.base}/{rules.quote}" for rules in served.rules.values()]
+    candles = wound(shelf, [(pair, tf) for pair in pairs for tf in shelf.data.series[pair]])
     reels = {
         rules.symbol: Reel(
             rules.symbol,
             rules.tick,
             tuple(shelf.data.series[f"{rules.base}/{rules.quote}"]),
-            partial(shelf.candles, f"{rules.base}/{rules.quote}"),
+            partial(candles, f"{rules.base}/{rules.quote}"),
         )
         for rules in served.rules.values()
     }
     return served, Tape(reels)
+
+
+def _check_fee_asset(asset: str, served: Symbols) -> None:
+    bases = sorted(each.base for each in served.rules.values())
+    if asset and asset not in bases:
+        message = f"there are no candles of {asset}, which fees would be paid in"
+        there = f"there are those of {', '.join(bases)}"
+        raise Problem("--fee-asset", message, hint=there if bases else "futures have no fee asset")
 
 
 def _start(asked: datetime | None, tape: Tape, floor: Floor | None) -> int:
@@ -134,7 +166,7 @@ async def _run(
     asked: Serving,
     venue: Venue,
     served: Symbols,
-    say: Callable[[Ready, datetime], None],
+    say: Say,
     *,
     synthetic: bool,
 ) -> None:
@@ -148,18 +180,18 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     token = secrets.token_urlsafe(24)
-    api = Api(venue, served, end).application()
+    api = Api(venue, served, asked.limits, end).application()
     control = Control(venue, token, end, synthetic=synthetic).application()
     async with AsyncExitStack() as stack:
         ready = Ready(
-            api_url=await _listen(stack, api, asked.listen, asked.port),
-            control_url=await _listen(stack, control, LOOPBACK, asked.control_port),
+            api_url=await listen(stack, api, asked.listen, asked.port),
+            control_url=await listen(stack, control, LOOPBACK, asked.control_port),
             control_token=token,
             pid=os.getpid(),
         )
         if asked.ready_file:
             _write_private(asked.ready_file, ready.model_dump_json() + "\n")
-        say(ready, utc(venue.now))
+        say(ready, utc(venue.now), room())
         while not ended.done():
             await asyncio.wait([ended], timeout=_TICK_SECONDS)
             venue.tick()
@@ -175,17 +207,3 @@ def _write_private(path: Path, text: str) -> None:
         Path(making).replace(path)
     except OSError as error:
         raise CannotTell(f"{path}: cannot be written: {error.strerror}") from None
-
-
-async def _listen(stack: AsyncExitStack, application: web.Application, host: str, port: int) -> str:
-    """Listen, and say where: a port of 0 means any that is free."""
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, host, port, shutdown_timeout=1).start()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CannotTell(f"{host}:{port}: cannot be listened on: {reason}") from None
-    name, number = runner.addresses[0][:2]
-    return f"http://{name}:{number}"

@@ -39,19 +39,33 @@ _TYPES = {"spot": "spot", "futures": "linear"}
 """What ccxt calls the markets that are to be loaded."""
 
 
-def ccxt_settings(api_url: str, market: Market = "spot") -> dict[str, Any]:
-    """What ccxt's `binance` is made with."""
-    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}}
+_TIMEOUT = 10_000  # ccxt's own, in milliseconds
+_LONGEST_WINDOW = 60_000  # what Binance allows at most, in milliseconds
+
+
+def ccxt_settings(api_url: str, speed: int = 1, market: Market = "spot") -> dict[str, Any]:
+    """What ccxt's `binance` is made with; `speed` is that of the exchange's clock."""
+    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}, **_window(speed)}
     if market == "futures":
         options["defaultType"] = "swap"
     hosts: dict[str, Any] = {name: f"{api_url}{path}" for name, path in _HOSTS.items()}
     nowhere = f"{api_url.replace('http', 'ws', 1)}/ws"
     hosts["ws"] = dict.fromkeys(_STREAMS, nowhere) | {"ws-api": dict.fromkeys(_CALLS, nowhere)}
-    return {"enableRateLimit": False, "options": options, "urls": {"api": hosts}}
+    return {
+        "enableRateLimit": False,
+        "options": options,
+        "timeout": _TIMEOUT * max(speed, 1),
+        "urls": {"api": hosts},
+    }
+
+
+def _window(speed: int) -> dict[str, int]:
+    """Where time is scaled, a request is old before it arrives: it may be as old as there is."""
+    return {"recvWindow": _LONGEST_WINDOW} if speed > 1 else {}
 
 
 def freqtrade_settings(
-    api_url: str, key: str, secret: str, market: Market = "spot"
+    api_url: str, key: str, secret: str, speed: int = 1, market: Market = "spot"
 ) -> dict[str, Any]:
     """A part of freqtrade's configuration: pass it as one more `--config`."""
     modes: dict[str, str] = {"trading_mode": market}
@@ -65,6 +79,6 @@ def freqtrade_settings(
             "secret": secret,
             # The stream of Binance itself would otherwise be listened to.
             "enable_ws": False,
-            "ccxt_config": ccxt_settings(api_url, market),
+            "ccxt_config": ccxt_settings(api_url, speed, market),
         },
     }

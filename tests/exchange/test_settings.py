@@ -24,7 +24,7 @@ def hosts(urls: dict[str, Any]) -> Iterator[str]:
 @pytest.mark.parametrize("market", get_args(Market))
 @pytest.mark.parametrize("library", [ccxt, ccxt.async_support, ccxt.pro])
 def test_every_host_that_ccxt_knows_is_this_one(library: Any, market: Market) -> None:
-    there = library.binance(ccxt_settings(HERE, market)).urls["api"]
+    there = library.binance(ccxt_settings(HERE, market=market)).urls["api"]
     found = set(hosts(there))
     assert len(found) > 15
     assert {
@@ -35,7 +35,7 @@ def test_every_host_that_ccxt_knows_is_this_one(library: Any, market: Market) ->
 
 
 def test_futures_are_isolated_and_in_usdt() -> None:
-    settings = freqtrade_settings(HERE, "k", "s", "futures")
+    settings = freqtrade_settings(HERE, "k", "s", market="futures")
     assert (settings["trading_mode"], settings["margin_mode"]) == ("futures", "isolated")
     assert settings["exchange"]["enable_ws"] is False
     options = settings["exchange"]["ccxt_config"]["options"]

@@ -38,6 +38,23 @@ def test_what_is_fast_leaves_out_what_is_slow_and_closes_with_pytests_own_line(
     assert capfd.readouterr().out.splitlines()[-1].startswith("1 passed, 2 deselected in ")
 
 
+def test_without_arguments_files_are_spread_over_the_cores(
+    ground: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (ground / f"test_{name}.py").write_text(
+            "import os, pathlib\n"
+            f"def test_one(): pathlib.Path('{name}1').write_text(str(os.getpid()))\n"
+            f"def test_two(): pathlib.Path('{name}2').write_text(str(os.getpid()))\n"
+        )
+
+    assert testing.test(ground, (), True) is ExitCode.DONE
+
+    assert "5 passed" in capfd.readouterr().out.splitlines()[-1]
+    assert (ground / "a1").read_text() == (ground / "a2").read_text() != str(os.getpid())
+    assert (ground / "b1").read_text() == (ground / "b2").read_text() != str(os.getpid())
+
+
 def test_a_failing_test_is_a_no(ground: Path) -> None:
     assert testing.test(ground, (), False) is ExitCode.SAID_NO
 

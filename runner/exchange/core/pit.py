@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from runner.exchange.core.orders import Closed, Order
-
-if TYPE_CHECKING:
-    from runner.exchange.core.book import Terms
+from runner.exchange.core.terms import Terms
 
 
 class Grid(Protocol):
@@ -23,13 +21,14 @@ class Pit(Protocol):
     """A book of orders that are filled from the market's candles."""
 
     @property
-    def terms(self) -> "Terms": ...
+    def terms(self) -> Terms: ...
     @property
     def rules(self) -> Mapping[str, Grid]: ...
     @property
     def orders(self) -> Mapping[int, Order]: ...
     def open_orders(self, symbol: str = "", account: str = "") -> Sequence[Order]: ...
     def left_of(self, symbol: str, candle: int, volume: Decimal) -> Decimal: ...
+    def fillable(self, order: Order) -> Decimal: ...
     def record(self, event: Closed) -> None: ...
     def fill(
         self,

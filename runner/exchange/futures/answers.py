@@ -18,13 +18,15 @@ from runner.exchange.futures.marks import Marks
 _INTEREST = "0.00010000"
 
 
-def exchange_info(infos: list[Mapping[str, Any]], settles: list[str], now: int) -> Json:
+def exchange_info(
+    infos: list[Mapping[str, Any]], settles: list[str], limits: list[Json], now: int
+) -> Json:
     """`exchangeInfo` ("Exchange-Information") of these contracts, as recorded or made up."""
     assets = [
         {"asset": asset, "marginAvailable": True, "autoAssetExchange": "-10000"}
         for asset in settles
     ]
-    return {**answers.exchange_info([dict(info) for info in infos], now), "assets": assets}
+    return {**answers.exchange_info([dict(info) for info in infos], limits, now), "assets": assets}
 
 
 def depth(book: Book, symbol: str, market: Market, limit: int, now: int) -> Json:

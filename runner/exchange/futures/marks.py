@@ -6,7 +6,7 @@ the mark price when they open (funding is paid then); otherwise it is the last p
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelines.adapters import feather
 from pipelines.domain.candles import TIMEFRAMES, Candles
 from runner.exchange.core.orders import UNIT
-from runner.exchange.core.path import Candle, Leg, legs, so_far
+from runner.exchange.core.path import Candle, Leg, legs
 from runner.exchange.tape import Reel
 
 USUAL_RATE = Decimal("0.0001")
@@ -53,15 +53,18 @@ class Marks:
         found = [leg for c in marked.between(begins, ends) for leg in legs(c, begins, ends)]
         return found or None
 
-    def klines(self, timeframe: str, begins: int, ends: int, now: int) -> list[Candle]:
-        """Candles of the mark price, as `Reel.klines` tells them of the last price."""
-        marked = self.fine if self.fine and timeframe in self.fine.timeframes else self.reel
-        return [self._opened(candle) for candle in marked.klines(timeframe, begins, ends, now)]
+    def told(self, timeframe: str) -> Reel:
+        """Whose candles are told as those of the mark price."""
+        return self.fine if self.fine and timeframe in self.fine.timeframes else self.reel
 
-    def newest(self, timeframe: str, limit: int, ends: int, now: int) -> list[Candle]:
-        """The last candles of the mark price that open not after a moment."""
-        marked = self.fine if self.fine and timeframe in self.fine.timeframes else self.reel
-        return [self._opened(candle) for candle in marked.newest(timeframe, limit, ends, now)]
+    def seen(self, timeframe: str, row: int, now: int) -> Candle:
+        """A candle of the mark price as far as it is now; `row` is that of `told`."""
+        candle = self.told(timeframe).seen(timeframe, row, now)
+        opened = self.opens.get(candle.opens)
+        if opened is None:
+            return candle
+        high, low = max(candle.high, opened), min(candle.low, opened)
+        return replace(candle, open=opened, high=high, low=low)
 
     def rate(self, at: int) -> Decimal | None:
         """What longs pay shorts at a moment, as a share; None when nothing is paid then."""
@@ -98,39 +101,48 @@ class Marks:
         begins, ends = self.fine.span()
         return self.fine if begins <= at < ends else None
 
-    def _opened(self, candle: Candle) -> Candle:
-        opened = self.opens.get(candle.opens)
-        if opened is None:
-            return candle
-        high, low = max(candle.high, opened), min(candle.low, opened)
-        flat = so_far(candle, candle.opens)
-        return Candle(flat.opens, candle.length, opened, high, low, candle.close, candle.volume)
+
+@dataclass(frozen=True)
+class Recorded:
+    """Candles of the mark price and of funding of one pair, by timeframe."""
+
+    marks: Mapping[str, Candles] = field(default_factory=dict)
+    funding: Mapping[str, Candles] = field(default_factory=dict)
+
+    def beside(self, reel: Reel) -> Marks:
+        """What is known beside the candles of the pair."""
+        finest = min(TIMEFRAMES[timeframe] for timeframe in reel.timeframes)
+        fine = {
+            timeframe: candles
+            for timeframe, candles in self.marks.items()
+            if TIMEFRAMES.get(timeframe, EIGHT_HOURS) <= finest
+        }
+        opens: dict[int, Decimal] = {}
+        for candles in self.marks.values():
+            opens |= dict(zip(candles.time.tolist(), _decimals(candles.open), strict=True))
+        rates: dict[int, Decimal] = {}
+        for candles in self.funding.values():
+            times = [round(at / _MINUTE) * _MINUTE for at in candles.time.tolist()]
+            rates |= dict(zip(times, _decimals(candles.open), strict=True))
+        marked = Reel(reel.symbol, UNIT, tuple(fine), fine.__getitem__) if fine else None
+        return Marks(reel, marked, opens, rates)
 
 
-def recorded_marks(folder: Path | None, pair: str, reel: Reel) -> Marks:
+def read_marks(folder: Path | None, pair: str) -> Recorded:
     """What a folder of candles holds of a pair's mark prices and funding, in freqtrade's layout.
 
     :raises BadInput: when a file is there and cannot be read.
     """
     if folder is None:
-        return Marks(reel)
+        return Recorded()
     stem = pair.replace("/", "_").replace(":", "_")
-    finest = min(TIMEFRAMES[timeframe] for timeframe in reel.timeframes)
-    fine: dict[str, Candles] = {}
-    opens: dict[int, Decimal] = {}
-    for path in sorted((folder / "futures").glob(f"{stem}-*-mark.feather")):
-        timeframe = path.stem.split("-")[1]
-        candles = feather.read(path, pair, timeframe)
-        if TIMEFRAMES.get(timeframe, EIGHT_HOURS) <= finest:
-            fine[timeframe] = candles
-        opens |= dict(zip(candles.time.tolist(), _decimals(candles.open), strict=True))
-    rates: dict[int, Decimal] = {}
-    for path in sorted((folder / "futures").glob(f"{stem}-*-funding_rate.feather")):
-        candles = feather.read(path, pair, path.stem.split("-")[1])
-        times = [round(at / _MINUTE) * _MINUTE for at in candles.time.tolist()]
-        rates |= dict(zip(times, _decimals(candles.open), strict=True))
-    marked = Reel(reel.symbol, UNIT, tuple(fine), fine.__getitem__) if fine else None
-    return Marks(reel, marked, opens, rates)
+
+    def found(kind: str) -> dict[str, Candles]:
+        paths = sorted((folder / "futures").glob(f"{stem}-*-{kind}.feather"))
+        timeframes = {path: path.stem.split("-")[1] for path in paths}
+        return {tf: feather.read(path, pair, tf) for path, tf in timeframes.items()}
+
+    return Recorded(found("mark"), found("funding_rate"))
 
 
 def _decimals(column: Iterable[float]) -> list[Decimal]:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines.domain.candles import TIMEFRAMES
+from runner.exchange import klines
 from runner.exchange.answers import Json, joined_trade, kline, market_trades, text
-from runner.exchange.core.path import Candle
 from runner.exchange.core.rejection import Rejection
 from runner.exchange.futures import answers
 from runner.exchange.futures.floor import Floor
 from runner.exchange.signing import Parameters
+from runner.exchange.tape import Reel
 from runner.exchange.venue import Venue
+from runner.exchange.weights import FUTURES, rate_limits
 
 Answer = Callable[[Parameters], Any]
 
@@ -18,16 +20,18 @@ _END = 10**15
 
 
 class Public:
-    """The answers to public requests. Each method takes the parameters and returns JSON."""
+    """The answers to public requests. Each method takes the parameters and returns what JSON says,
+    or bytes that are JSON already. `weight_limit` is another one than the usual one.
+    """
 
-    def __init__(self, venue: Venue, floor: Floor) -> None:
-        self._venue, self._floor = venue, floor
+    def __init__(self, venue: Venue, floor: Floor, weight_limit: int | None) -> None:
+        self._venue, self._floor, self._weight_limit = venue, floor, weight_limit
 
     def routes(self) -> dict[tuple[str, str], Answer]:
         """Every public request: method and path."""
         return {
             ("GET", "/fapi/v1/ping"): lambda _: {},
-            ("GET", "/fapi/v1/time"): lambda _: {"serverTime": self._venue.now},
+            ("GET", "/fapi/v1/time"): lambda _: {"serverTime": self._venue.time_of()},
             ("GET", "/fapi/v1/exchangeInfo"): self._exchange_info,
             ("GET", "/fapi/v1/klines"): self._klines,
             ("GET", "/fapi/v1/markPriceKlines"): self._mark_klines,
@@ -45,33 +49,31 @@ class Public:
 
     def _exchange_info(self, given: Parameters) -> Any:
         settles = sorted({rules.settle for rules in self._floor.book.rules.values()})
-        return answers.exchange_info(list(self._floor.infos.values()), settles, self._venue.now)
+        limits = rate_limits(FUTURES, self._weight_limit)
+        infos = list(self._floor.infos.values())
+        return answers.exchange_info(infos, settles, limits, self._venue.time_of())
 
     def _klines(self, given: Parameters) -> Any:
-        reel = self._floor.reel(given.needed("symbol"))
-        return [kline(c) for c in self._candles(given, reel.klines, reel.newest)]
+        interval, reel = given.needed("interval"), self._floor.reel(given.needed("symbol"))
+        return klines.told(reel, interval, self._rows(given, reel), self._venue.now)
 
     def _mark_klines(self, given: Parameters) -> Any:
-        marks = self._floor.mark(given.needed("symbol"))
-        found = self._candles(given, marks.klines, marks.newest)
+        interval, marks = given.needed("interval"), self._floor.mark(given.needed("symbol"))
+        rows = self._rows(given, marks.told(interval))
+        found = [marks.seen(interval, row, self._venue.now) for row in rows]
         return [[*kline(c)[:5], "0", c.closes - 1, "0", 0, "0", "0", "0"] for c in found]
 
-    def _candles(
-        self,
-        given: Parameters,
-        klines: Callable[[str, int, int, int], list[Candle]],
-        newest: Callable[[str, int, int, int], list[Candle]],
-    ) -> list[Candle]:
+    def _rows(self, given: Parameters, reel: Reel) -> range:
         interval, now = given.needed("interval"), self._venue.now
-        if interval not in self._floor.reel(given.needed("symbol")).timeframes:
+        if interval not in reel.timeframes:
             raise Rejection(-1120, "Invalid interval.")
         limit = _limit(given, 500, 1500)
         begins, ends = given.whole("startTime"), given.whole("endTime")
         last = _END if ends is None else min(ends, _END)
         if begins is None:
-            return newest(interval, limit, last, now)
+            return reel.last_rows(interval, limit, last, now)
         last = min(last, begins + limit * 2 * TIMEFRAMES[interval])
-        return klines(interval, min(begins, _END), last, now)[:limit]
+        return reel.rows(interval, min(begins, _END), last, now)[:limit]
 
     def _premium_index(self, given: Parameters) -> Any:
         now = self._venue.now

@@ -96,7 +96,7 @@ def trade(book: Book, fill: Fill) -> Json:
         "realizedPnl": text(fill.realised),
         "quoteQty": text(fill.quote),
         "commission": text(fill.commission),
-        "commissionAsset": book.rules[placed.symbol].settle,
+        "commissionAsset": fill.commission_asset,
         "time": fill.at,
         "positionSide": "BOTH",
         "buyer": placed.side.value == "BUY",

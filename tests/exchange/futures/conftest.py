@@ -11,7 +11,7 @@ from runner.exchange.settings import ccxt_settings
 
 def futures_api(exchange: Any, key: str = "key", secret: str = "secret") -> ccxt.binance:
     """ccxt as it is, configured only."""
-    settings = ccxt_settings(exchange.ready.api_url, "futures")
+    settings = ccxt_settings(exchange.ready.api_url, market="futures")
     return ccxt.binance({**settings, "apiKey": key, "secret": secret})
 
 

@@ -58,7 +58,7 @@ def both_ways(root: Path) -> str:
 
 
 def configured(api_url: str, strategy: str, *, dry_run: bool = False) -> dict[str, Any]:
-    settings = freqtrade_settings(api_url, "key", "secret", "futures")
+    settings = freqtrade_settings(api_url, "key", "secret", market="futures")
     settings["exchange"]["pair_whitelist"] = list(PAIRS)
     settings["exchange"]["_ft_has_params"] = {"ohlcv_candle_limit": 100}
     pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}

@@ -9,7 +9,7 @@ import pytest
 from pipelines.adapters import feather
 from pipelines.domain.candles import TIMEFRAMES, Candles
 from pipelines.errors import BadInput
-from runner.exchange.futures.marks import EIGHT_HOURS, USUAL_RATE, Marks, recorded_marks
+from runner.exchange.futures.marks import EIGHT_HOURS, USUAL_RATE, Marks, read_marks
 from runner.exchange.tape import Reel
 
 HOUR = TIMEFRAMES["1h"]
@@ -29,6 +29,10 @@ def reel() -> Reel:
     """Two days at 100."""
     series = {"1h": candles([100.0] * 48)}
     return Reel("ETHUSDT", Decimal("0.01"), ("1h",), series.__getitem__)
+
+
+def recorded_marks(folder: Path | None, pair: str, reel: Reel) -> Marks:
+    return read_marks(folder, pair).beside(reel)
 
 
 def record(folder: Path, name: str, recorded: Candles) -> Path:
@@ -55,7 +59,8 @@ def test_candles_as_fine_as_prices_are_a_path_of_their_own(reel: Reel, tmp_path:
     assert {leg.start for leg in path} == {Decimal(101), Decimal("102.5")}
     assert marks.price(3 * HOUR) == 100, "where the recording ends it is the last price again"
     assert marks.path(3 * HOUR, 4 * HOUR) is None
-    assert [c.open for c in marks.newest("1h", 2, 2 * HOUR, 2 * HOUR)] == [Decimal("102.5"), 99]
+    rows = marks.told("1h").last_rows("1h", 2, 2 * HOUR, 2 * HOUR)
+    assert [marks.seen("1h", row, 2 * HOUR).open for row in rows] == [Decimal("102.5"), 99]
 
 
 def test_coarser_candles_tell_the_mark_price_when_they_open(reel: Reel, tmp_path: Path) -> None:
@@ -64,7 +69,8 @@ def test_coarser_candles_tell_the_mark_price_when_they_open(reel: Reel, tmp_path
     assert marks.path(0, HOUR) is None
     assert marks.price(EIGHT_HOURS) == Decimal("103.12345679")
     assert marks.price(EIGHT_HOURS + 1) == 100
-    (at_eight,) = marks.klines("1h", EIGHT_HOURS, EIGHT_HOURS, 20 * HOUR)
+    (row,) = marks.told("1h").rows("1h", EIGHT_HOURS, EIGHT_HOURS, 20 * HOUR)
+    at_eight = marks.seen("1h", row, 20 * HOUR)
     assert (at_eight.open, at_eight.high, at_eight.low) == (
         Decimal("103.12345679"),
         Decimal("103.12345679"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from runner.exchange.core.book import Terms
+from runner.exchange.core import orders
 from runner.exchange.core.futures.contract import Contract, Fees
 from runner.exchange.core.futures.events import (
     Awaited,
@@ -27,6 +27,7 @@ from runner.exchange.core.futures.events import (
 )
 from runner.exchange.core.futures.position import Position, initial_margin
 from runner.exchange.core.orders import ZERO, Closed, Side, Standing, ceiling, floor
+from runner.exchange.core.terms import Terms
 
 USUAL_LEVERAGE = 20
 
@@ -90,7 +91,12 @@ class Book:
     def left_of(self, symbol: str, candle: int, volume: Decimal) -> Decimal:
         """How much of a candle's volume may still be taken."""
         opened, taken = self._taken.get(symbol, (candle, ZERO))
-        return max(volume * self.terms.volume_share - (taken if opened == candle else ZERO), ZERO)
+        allowed = volume * self.terms.share(symbol, candle)
+        return max(allowed - (taken if opened == candle else ZERO), ZERO)
+
+    def fillable(self, order: orders.Order) -> Decimal:
+        """How much of an order may be filled now: what is left."""
+        return order.remaining
 
     def position(self, account: str, symbol: str) -> Position:
         """What an account holds of a symbol."""
@@ -151,9 +157,20 @@ class Book:
         quote = floor(price * quantity)
         commission = ceiling(quote * (self.fees.maker if maker else self.fees.taker))
         _, realised, _ = position.trade(order.side, quantity, quote, at)
-        number = len(self.fills) + 1
-        traded = (number, order_id, price, quantity, quote, commission, maker, at, candle)
-        self.record(Traded(Fill(*traded, realised=realised)))
+        fill = Fill(
+            id=len(self.fills) + 1,
+            order_id=order_id,
+            price=price,
+            quantity=quantity,
+            quote=quote,
+            commission=commission,
+            commission_asset=self.rules[order.symbol].settle,
+            maker=maker,
+            at=at,
+            candle=candle,
+            realised=realised,
+        )
+        self.record(Traded(fill))
         self._expire_idle(order.account, order.symbol, at)
 
     def _expire_idle(self, account: str, symbol: str, at: int) -> None:

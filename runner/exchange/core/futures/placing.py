@@ -59,12 +59,12 @@ def place(book: Book, account: str, wish: Wish, market: Market, now: int) -> Ord
     _check_filters(book, order, market)
     if _is_twin(book, account, wish.client_id):
         raise Rejection(-4116, "ClientOrderId is duplicated.")
-    if wish.post_only and matching.crosses(book, order, market.price):
+    if wish.post_only and matching.crosses(book, order, market.price, market.candle):
         text = "Due to the order could not be executed as maker, the Post Only order will be "
         raise Rejection(
             -5022, text + "rejected. The order will not be recorded in the order history"
         )
-    check_margin(book, order, market.price)
+    check_margin(book, order, market.price, market.candle)
     return _enter(book, order, market.price, market.candle, now)
 
 
@@ -130,7 +130,7 @@ def fire(book: Book, waiting: Conditional, candle: Candle, at: int, price: Decim
         reduce_only=waiting.reduce_only,
     )
     try:
-        check_margin(book, order, price)
+        check_margin(book, order, price, candle)
     except Rejection as refused:
         gone = refused.code == -2022
         phase = Phase.EXPIRED if gone else Phase.REJECTED
@@ -179,7 +179,7 @@ def lever(book: Book, account: str, symbol: str, leverage: int, mark: Decimal) -
         book.record(Levered(account, symbol, leverage))
 
 
-def check_margin(book: Book, order: Order, price: Decimal) -> None:
+def check_margin(book: Book, order: Order, price: Decimal, candle: Candle | None) -> None:
     """Refuse what the account cannot secure, or what has nothing to reduce.
 
     :raises Rejection: when it cannot be opened.
@@ -190,7 +190,7 @@ def check_margin(book: Book, order: Order, price: Decimal) -> None:
             raise Rejection(-2022, "ReduceOnly Order is rejected.")
         return
     rules = book.rules[order.symbol]
-    bound = order.price or matching.touch(book, order, price)
+    bound = order.price or matching.offer(book, order, price, candle)[1]
     bounded = replace(order, price=bound)
     sign = 1 if order.side is Side.BUY else -1
     after = abs(position.size + sign * order.remaining) * bound

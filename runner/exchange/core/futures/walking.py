@@ -105,8 +105,7 @@ def _liquidate(
         book.record(Ended(waiting.id, Phase.EXPIRED, None, at))
     rules, position = book.rules[symbol], book.position(account, symbol)
     side, quantity = position.closing, abs(position.size)
-    offered = matching.bid(price, rules.tick)
-    offered += rules.tick if side is Side.BUY else 0
+    offered = matching.quotes(book, symbol, price, candle)[side is Side.BUY]
     quote = floor(offered * quantity)
     _, realised, _ = position.trade(side, quantity, quote, at)
     left = position.margin + realised - ceiling(quote * book.fees.taker)

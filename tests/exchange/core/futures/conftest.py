@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from runner.exchange.core.book import Terms
 from runner.exchange.core.futures.book import Book
 from runner.exchange.core.futures.contract import Contract, Fees, contract
 from runner.exchange.core.futures.events import Deposited, Levered
 from runner.exchange.core.futures.placing import Market
 from runner.exchange.core.path import Candle
+from runner.exchange.core.terms import Terms
 from runner.exchange.futures.contracts import made_up
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import TypeAdapter
 
-from runner.exchange.core.book import Terms
 from runner.exchange.core.futures import placing, walking
 from runner.exchange.core.futures.book import Book
 from runner.exchange.core.futures.contract import Fees, contract
@@ -25,6 +24,7 @@ from runner.exchange.core.futures.placing import Market, Wish
 from runner.exchange.core.orders import Kind, Side, TimeInForce
 from runner.exchange.core.path import Candle, price_at
 from runner.exchange.core.rejection import Rejection
+from runner.exchange.core.terms import Spread, Terms
 from runner.exchange.futures.contracts import made_up
 
 HOUR = 3_600_000
@@ -40,7 +40,10 @@ RULES = {
         clearance=Decimal("0.001"),
     )
 }
-TERMS, FEES = Terms(volume_share=Decimal("0.07")), Fees(Decimal("0.00013"), Decimal("0.00047"))
+TERMS = Terms(
+    volume_share=Decimal("0.07"), spread=Spread(ticks=3), slippage=Decimal("0.0005"), seed=7
+)
+FEES = Fees(Decimal("0.00013"), Decimal("0.00047"))
 DEPOSIT = Decimal("500.00000007")
 ACCOUNTS = ("alice", "bob")
 JOURNAL: TypeAdapter[OnFutures] = TypeAdapter(OnFutures)
@@ -283,8 +286,9 @@ class Trading(RuleBasedStateMachine):
             if not order.liquidates:
                 taken[fill.candle] += fill.quantity
             if not fill.maker:
-                tick = RULES[SYMBOL].tick
-                assert candle.low - tick <= fill.price <= candle.high + tick
+                # A spread that is drawn up to 6 ticks, and what taking all moves the price by.
+                away = 5 * RULES[SYMBOL].tick + candle.high * TERMS.slippage
+                assert candle.low - away <= fill.price <= candle.high + away
         for opens, quantity in taken.items():
             assert quantity <= self.candles[opens].volume * TERMS.volume_share
 

@@ -9,11 +9,12 @@ import pytest
 
 from runner.exchange.core.futures import placing
 from runner.exchange.core.futures.book import Book
-from runner.exchange.core.futures.events import Phase, Trigger, WorkingType
+from runner.exchange.core.futures.events import Deposited, Levered, Phase, Trigger, WorkingType
 from runner.exchange.core.futures.placing import Market, Wish, await_price, place
 from runner.exchange.core.orders import Kind, Side, Standing, TimeInForce
 from runner.exchange.core.path import Candle
 from runner.exchange.core.rejection import Rejection
+from runner.exchange.core.terms import Spread, Terms
 
 Make = Callable[..., Candle]
 Open = Callable[[Candle], Market]
@@ -47,6 +48,19 @@ def test_a_market_order_opens_at_the_market_s_price(book: Book, there: Market) -
     # The fee of who takes is 0.05 %, from the wallet.
     assert book.wallets["alice", "USDT"] == Decimal(1000) - Decimal("0.250025")
     assert book.free("alice", "USDT") == book.wallets["alice", "USDT"] - held.margin
+
+
+def test_spread_and_slippage_cost_as_on_spot_and_count_for_the_margin(
+    book: Book, there: Market
+) -> None:
+    book.terms = Terms(spread=Spread(ticks=4), slippage=Decimal("0.01"))
+    bought = place(book, "alice", market_order(Side.BUY, "50"), there, 0)
+    # Half of the 100 that may be taken: half of 1 % above the ask of 100.03.
+    assert bought.quote / 50 == Decimal("100.54")
+    book.record(Deposited("bob", "USDT", Decimal("251"), 0))  # 5 % of 50 at 100.03 is 250.075
+    book.record(Levered("bob", "ETHUSDT", 20))
+    with pytest.raises(Rejection, match="Margin is insufficient"):
+        place(book, "bob", market_order(Side.BUY, "50"), there, 0)
 
 
 def test_a_resting_order_asks_for_its_margin_and_gives_it_back(book: Book, there: Market) -> None:
