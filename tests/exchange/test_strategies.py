@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.exchange.settings import freqtrade_settings
-from tests.exchange.test_live_bot import kept
+from tests.exchange.test_live_bot import rows as kept
 
 pytestmark = [pytest.mark.freqtrade, pytest.mark.needs("candles")]
 
