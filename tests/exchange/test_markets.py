@@ -95,26 +95,13 @@ def test_a_raw_exchange_info_is_served_as_it_is(single: Any, candles_folder: Pat
     assert told == recorded
     assert list(markets) == [BTC], "what was not recorded is not served"
     alone = ccxt.binance()
-    alone.set_markets([alone.parse_market(recorded)])
+    alone.set_markets([api.parse_market(recorded)])
     assert list(differences(markets, alone.markets)) == []
-    assert markets[BTC]["precision"] | {"base": 0, "quote": 0} == {
-        "amount": 1e-5,
-        "price": 0.01,
-        "base": 0,
-        "quote": 0,
-    }
-    assert {name: each["min"] for name, each in markets[BTC]["limits"].items()} == {
-        "leverage": None,
-        "amount": 1e-5,
-        "price": 0.01,
-        "cost": 5,
-        "market": 0,
-    }
-    assert [markets[BTC]["limits"][name]["max"] for name in ("amount", "cost", "market")] == [
-        9000,
-        9_000_000,
-        88.09927941,
-    ]
+    precision, limits = markets[BTC]["precision"], markets[BTC]["limits"]
+    assert (precision["amount"], precision["price"]) == (1e-5, 0.01)
+    assert limits["amount"] == {"min": 1e-5, "max": 9000}
+    assert limits["cost"] == {"min": 5, "max": 9_000_000}
+    assert limits["market"] == {"min": 0, "max": 88.09927941}
 
 
 @pytest.mark.parametrize(
