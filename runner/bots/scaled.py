@@ -41,6 +41,7 @@ def become(ready: Ready, argv: list[str]) -> NoReturn:
     if preload is None:
         hint = f"sudo apt-get install {faketime.PACKAGE}"
         raise CannotTell(f"{faketime.PACKAGE} is missing: nothing else shows other time", hint)
+    faketime.forget(os.getpid())
     there = remote.ask(ready, "status")
     # From here on every millisecond counts `speed` times.
     if not there.speed:

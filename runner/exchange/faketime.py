@@ -1,6 +1,7 @@
 """libfaketime: what lets a stock program live on the time of a scaled exchange."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,13 @@ def library(system: Path = Path("/usr")) -> Path | None:
     """The library for programs with threads; None where it is not installed."""
     found = (path for place in _PLACES for path in sorted(system.glob(f"{place}/{_LIBRARY}")))
     return next(found, None)
+
+
+def forget(pid: int, shared: Path = Path("/dev/shm")) -> None:
+    """Remove what a killed program left that had this number: a new one would not start."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        with suppress(OSError):
+            (shared / name).unlink()
 
 
 def environment(
