@@ -20,6 +20,7 @@ from runner.exchange.settings import ccxt_settings
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape
 from runner.exchange.venue import Venue
+from runner.exchange.weights import USUAL, Limits
 
 pytestmark = pytest.mark.needs("candles")
 
@@ -46,7 +47,7 @@ async def loaded(venue: Venue, served: Symbols) -> Any:
     def load(url: str) -> Any:
         return ccxt.binance(ccxt_settings(url)).load_markets()
 
-    runner = web.AppRunner(Api(venue, served, pytest.fail).application())
+    runner = web.AppRunner(Api(venue, served, Limits(USUAL), pytest.fail).application())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
@@ -68,7 +69,7 @@ def test_every_recorded_market_is_parsed_to_itself(candles_folder: Path, tmp_pat
         name: Reel(name, r.tick, ("1d",), lambda _: candles) for name, r in served.rules.items()
     }
     journal = Journal(tmp_path / "journal.sqlite")
-    venue = Venue(Book(served.rules, Terms(), 0), journal, Tape(reels), stepped=True)
+    venue = Venue(Book(served.rules, Terms(), 0), journal, Tape(reels), speed=0)
 
     markets = asyncio.run(loaded(venue, served))
     journal.close()

@@ -33,7 +33,7 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
     journal = Journal(tmp_path / "journal.sqlite")
     reel = Reel("BTCUSDT", btc.tick, ("5m",), lambda _: candles)
     book = Book({"BTCUSDT": btc}, Terms(), 0)
-    venue = Venue(book, journal, Tape({"BTCUSDT": reel}), stepped=True)
+    venue = Venue(book, journal, Tape({"BTCUSDT": reel}), speed=0)
     venue.open_account(
         Account("alice", "key", "secret"), (Funded("alice", "USDT", Decimal(10_000)),)
     )
