@@ -14,6 +14,7 @@ from runner.exchange.messages import Ready
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = 300
+CANDLES_ASKED = 100
 STEP = TIMEFRAMES["5m"]
 PATIENCE_SECONDS = 240
 """How long the day may take beyond its time."""
@@ -78,7 +79,9 @@ def _lay_out(ready: Ready, ready_file: Path, folder: Path, pairs: list[str]) -> 
     argv += ["--secret", "secret", "--ready-file", str(ready_file)]
     printed = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout
     settings = json.loads(printed)
-    settings["exchange"]["pair_whitelist"] = pairs
+    # By itself freqtrade asks for a thousand candles of each pair, every time.
+    few = {"ohlcv_candle_limit": CANDLES_ASKED}
+    settings["exchange"] |= {"pair_whitelist": pairs, "_ft_has_params": few}
     settings |= {
         "exchange_url": ready.api_url,
         "initial_state": "running",

@@ -28,7 +28,7 @@ def exchange(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
     """`benchmarks/exchange.py`, with the modules beside it."""
     monkeypatch.syspath_prepend(root / "benchmarks")
     yield importlib.import_module("exchange")
-    for name in ("busy", "exchange", "figures"):
+    for name in ("busy", "exchange", "figures", "scaled"):
         sys.modules.pop(name, None)
 
 
@@ -100,7 +100,7 @@ def test_warm_and_cold_are_compared_trade_by_trade(
 def test_the_exchange_is_measured_on_all_of_its_candles(
     exchange: ModuleType, tmp_path: Path
 ) -> None:
-    found = {figure.name: figure for figure in exchange.measured(None, tmp_path, share=0.02)}
+    found = {figure.name: figure for figure in exchange.speeds(None, tmp_path, share=0.02)}
     assert found["klines_per_second"].goal == ">= 1000"
     assert found["memory_mb"].goal == "< 150"
     assert all(figure.value > 0 for figure in found.values())
@@ -110,7 +110,7 @@ def test_a_wrong_answer_is_no_figure(exchange: ModuleType, tmp_path: Path) -> No
     def all_of(path: str) -> list[bytes]:
         return [exchange.request("GET", path, "")] * 3
 
-    with exchange.serving(None, tmp_path) as ready:
+    with exchange.serving(None, tmp_path, "--clock", "stepped") as ready:
         asked = exchange.busy(ready.pid, ready.api_url, all_of("/api/v3/time"), lambda _: True)
         assert asked.requests == 3
         wrong = sys.modules["busy"].Wrong
@@ -118,3 +118,42 @@ def test_a_wrong_answer_is_no_figure(exchange: ModuleType, tmp_path: Path) -> No
             exchange.busy(ready.pid, ready.api_url, all_of("/api/v3/time"), lambda _: False)
         with pytest.raises(wrong, match="404 Not Found"):
             exchange.busy(ready.pid, ready.api_url, all_of("/nothing"), lambda _: True)
+
+
+def test_a_candle_counts_from_its_close_and_when_it_was_the_last_one(
+    exchange: ModuleType,
+) -> None:
+    scaled = exchange.scaled
+    step, pairs = scaled.STEP, ["A", "B"]
+    lines = [["", 0, 2000.0]]  # the bot's clock is two seconds behind
+    for number in range(4):
+        for pair, late in (("A", 1000), ("B", 3000)):
+            if (pair, number) != ("B", 2):
+                lines.append([pair, number * step, number * step + step + late])
+    lines.append(["A", step, 9 * step])  # once more, much later
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    seen = scaled.read(text + '["A", 12')
+
+    # What was there when the bot began does not count.
+    assert scaled.told(seen, pairs, 2) == scaled.Day(4, 1, (3.0, 3.0, 5.0))
+    assert scaled.over(seen, 2)
+    assert not scaled.over(seen, 3)
+    assert not scaled.over([], 1)
+
+
+def test_all_but_one_of_a_hundred_lags_are_within_p99(exchange: ModuleType) -> None:
+    def p99(count: int) -> float:
+        found: float = exchange.scaled.Day(count, 0, tuple(float(n) for n in range(count))).p99
+        return found
+
+    assert [p99(count) for count in (1, 2, 100, 101, 1440)] == [0, 1, 98, 99, 1425]
+
+
+@pytest.mark.freqtrade
+@pytest.mark.needs("libfaketime")
+def test_a_stock_bot_is_followed_candle_by_candle(exchange: ModuleType, tmp_path: Path) -> None:
+    found = {figure.name: figure for figure in exchange.replayed(None, tmp_path, 2)}
+    assert found["scaled_day_missed_candles"].unit == "of 10"
+    assert found["scaled_day_missed_candles"].goal == "< 1"
+    assert found["scaled_p99_lag_seconds"].goal == "< 60"
+    assert 0 < found["scaled_p99_lag_seconds"].value <= found["scaled_worst_lag_seconds"].value

@@ -40,12 +40,11 @@ _TYPES = {"spot": "spot", "futures": "linear"}
 
 
 _TIMEOUT = 10_000  # ccxt's own, in milliseconds
-_LONGEST_WINDOW = 60_000  # what Binance allows at most, in milliseconds
 
 
 def ccxt_settings(api_url: str, speed: int = 1, market: Market = "spot") -> dict[str, Any]:
     """What ccxt's `binance` is made with; `speed` is that of the exchange's clock."""
-    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}, **_window(speed)}
+    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}}
     if market == "futures":
         options["defaultType"] = "swap"
     hosts: dict[str, Any] = {name: f"{api_url}{path}" for name, path in _HOSTS.items()}
@@ -57,11 +56,6 @@ def ccxt_settings(api_url: str, speed: int = 1, market: Market = "spot") -> dict
         "timeout": _TIMEOUT * max(speed, 1),
         "urls": {"api": hosts},
     }
-
-
-def _window(speed: int) -> dict[str, int]:
-    """Where time is scaled, a request is old before it arrives: it may be as old as there is."""
-    return {"recvWindow": _LONGEST_WINDOW} if speed > 1 else {}
 
 
 def freqtrade_settings(

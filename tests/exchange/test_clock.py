@@ -73,8 +73,3 @@ def test_the_library_is_found_where_systems_put_it(place: str, tmp_path: Path) -
 @pytest.mark.parametrize(("speed", "timeout"), [(0, 10_000), (1, 10_000), (300, 3_000_000)])
 def test_timeouts_last_as_long_as_without_scaled_time(speed: int, timeout: int) -> None:
     assert ccxt_settings("http://here", speed)["timeout"] == timeout
-
-
-def test_requests_may_be_old_only_where_time_is_scaled() -> None:
-    assert ccxt_settings("http://here", 300)["options"]["recvWindow"] == 60_000
-    assert "recvWindow" not in ccxt_settings("http://here", 1)["options"]

@@ -20,6 +20,7 @@ from runner.exchange.settings import ccxt_settings
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape
 from runner.exchange.venue import Venue
+from runner.exchange.weights import USUAL, Limits
 
 pytestmark = pytest.mark.needs("candles")
 
@@ -46,7 +47,7 @@ async def loaded(venue: Venue, served: Symbols) -> Any:
     def load(url: str) -> Any:
         return ccxt.binance(ccxt_settings(url)).load_markets()
 
-    runner = web.AppRunner(Api(venue, served, pytest.fail).application())
+    runner = web.AppRunner(Api(venue, served, Limits(USUAL), pytest.fail).application())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
@@ -68,7 +69,7 @@ def test_every_recorded_market_is_parsed_to_itself(candles_folder: Path, tmp_pat
         name: Reel(name, r.tick, ("1d",), lambda _: candles) for name, r in served.rules.items()
     }
     journal = Journal(tmp_path / "journal.sqlite")
-    venue = Venue(Book(served.rules, Terms(), 0), journal, Tape(reels), stepped=True)
+    venue = Venue(Book(served.rules, Terms(), 0), journal, Tape(reels), speed=0)
 
     markets = asyncio.run(loaded(venue, served))
     journal.close()
@@ -95,26 +96,13 @@ def test_a_raw_exchange_info_is_served_as_it_is(single: Any, candles_folder: Pat
     assert told == recorded
     assert list(markets) == [BTC], "what was not recorded is not served"
     alone = ccxt.binance()
-    alone.set_markets([alone.parse_market(recorded)])
+    alone.set_markets([api.parse_market(recorded)])
     assert list(differences(markets, alone.markets)) == []
-    assert markets[BTC]["precision"] | {"base": 0, "quote": 0} == {
-        "amount": 1e-5,
-        "price": 0.01,
-        "base": 0,
-        "quote": 0,
-    }
-    assert {name: each["min"] for name, each in markets[BTC]["limits"].items()} == {
-        "leverage": None,
-        "amount": 1e-5,
-        "price": 0.01,
-        "cost": 5,
-        "market": 0,
-    }
-    assert [markets[BTC]["limits"][name]["max"] for name in ("amount", "cost", "market")] == [
-        9000,
-        9_000_000,
-        88.09927941,
-    ]
+    precision, limits = markets[BTC]["precision"], markets[BTC]["limits"]
+    assert (precision["amount"], precision["price"]) == (1e-5, 0.01)
+    assert limits["amount"] == {"min": 1e-5, "max": 9000}
+    assert limits["cost"] == {"min": 5, "max": 9_000_000}
+    assert limits["market"] == {"min": 0, "max": 88.09927941}
 
 
 @pytest.mark.parametrize(

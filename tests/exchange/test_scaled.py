@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import httpx
 import pytest
 
@@ -103,14 +104,15 @@ class Stock:
     def until(self, happened: Callable[[], Any]) -> Any:
         return until(happened, lambda: self.log[-3000:])
 
-    def requests(self, status: int) -> list[tuple[int, str]]:
-        """When, by the exchange's clock, its signed requests got this answer, and for what."""
-        query = "SELECT at, path FROM requests WHERE status = ? ORDER BY number"
-        with closing(sqlite3.connect(self.exchange.folder / "journal.sqlite")) as journal:
-            return journal.execute(query, (status,)).fetchall()
-
     def closed(self) -> int:
         return len(kept(self.folder / "trades.sqlite").closed)
+
+
+def requests(exchange: Any, status: int) -> list[tuple[int, str]]:
+    """When, by the exchange's clock, signed requests got this answer, and for what."""
+    query = "SELECT at, path FROM requests WHERE status = ? ORDER BY number"
+    with closing(sqlite3.connect(exchange.folder / "journal.sqlite")) as journal:
+        return journal.execute(query, (status,)).fetchall()
 
 
 def free_port() -> int:
@@ -235,6 +237,18 @@ def test_what_is_launched_is_behind_the_exchange_by_less_than_a_request_may_be(s
     assert [0 <= there - here < 60 for here, there in moments] == [True] * 5
 
 
+@pytest.mark.parametrize(("minutes", "served"), [(20, True), (75, False)])
+def test_a_request_may_be_on_its_way_as_long_as_without_scaled_time(
+    minutes: int, served: bool, scaled: Any
+) -> None:
+    # Of ccxt's ten seconds, which are fifty minutes there.
+    api = scaled.ccxt()
+    api.milliseconds = lambda: int(scaled.now.timestamp() * 1000) - minutes * 60_000
+    refused = nullcontext() if served else pytest.raises(ccxt.InvalidNonce, match="recvWindow")
+    with refused:
+        api.fetch_balance()
+
+
 def test_a_stock_freqtrade_runs_on_the_exchange_s_time(bot: Stock) -> None:
     assert bot.get("ping") == {"status": "pong"}
     there = bot.exchange.now
@@ -260,7 +274,7 @@ def test_too_many_requests_are_answered_by_waiting_longer_each_time(bot: Stock) 
     bot.exchange.fault("rate_limited", times=5, account="alice")
     bot.until(lambda: not bot.exchange.ask("status").faults)
 
-    refused = bot.requests(429)
+    refused = requests(bot.exchange, 429)
     waits = [(then - now) / 1000 for (now, _), (then, _) in pairwise(refused)]
     assert len(refused) == 5
     assert {path for _, path in refused} == {refused[0][1]}
@@ -294,10 +308,11 @@ def test_it_ends_when_it_is_asked_to(bot: Stock) -> None:
 
 
 def test_wrong_credentials_are_tried_four_times_and_end_it(scaled: Any, tmp_path: Path) -> None:
+    before = len(requests(scaled, 400))
     with stock(scaled, tmp_path, secret="wrong") as mistaken:
         assert mistaken.process.wait(MOST_SECONDS) == 2
-        tries = [path for _, path in mistaken.requests(400) if path.endswith("getall")]
-    assert len(tries) == 4
+    refused = [path for _, path in requests(scaled, 400)[before:]]
+    assert [path.rpartition("/")[2] for path in refused].count("getall") == 4
     assert [mistaken.log.count(text) for text in ("Retrying still for", "Giving up")] == [3, 1]
     assert "Could not load markets, therefore cannot start" in mistaken.log
 

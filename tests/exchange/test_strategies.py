@@ -1,9 +1,10 @@
 """Shipped strategies trade recorded days: an unmodified freqtrade, live and dry-run, in steps."""
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,6 @@ from typing import Any
 import pytest
 
 from runner.exchange.settings import freqtrade_settings
-from tests.exchange.test_live_bot import kept
 
 pytestmark = [pytest.mark.freqtrade, pytest.mark.needs("candles")]
 
@@ -102,6 +102,13 @@ def played(
                 if hour < days.hours:
                     exchange.step(hours=1)
         yield Played(days, exchange, folder / "alice", folder / "bob")
+
+
+def kept(folder: Path, query: str) -> list[dict[str, Any]]:
+    """Rows of freqtrade's own database."""
+    with closing(sqlite3.connect(folder / "trades.sqlite")) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(query)]
 
 
 def trades(folder: Path) -> list[dict[str, Any]]:

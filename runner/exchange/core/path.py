@@ -115,4 +115,4 @@ def mean_price(candles: Iterable[Candle], begins: int, ends: int) -> Decimal | N
     found = [leg for candle in candles for leg in legs(candle, begins, ends)]
     volume = sum((leg.volume for leg in found), Decimal(0))
     worth = sum((leg.volume * (leg.start + leg.end) / 2 for leg in found), Decimal(0))
-    return worth / volume if volume else None
+    return round(worth / volume, 8) if volume else None

@@ -49,6 +49,7 @@ def wish(side: Side, quantity: str, price: str = "", until: str = "GTC") -> Wish
         (Spread(ticks=3), "100", "99.99", "100.02"),
         (Spread(share=Decimal("0.001")), "100", "99.96", "100.06"),
         (Spread(share=Decimal("0.00001")), "100", "100", "100.01"),
+        (Spread(share=Decimal("0.00025")), "100", "99.99", "100.02"),
         (Spread(share=Decimal("0.5")), "0.02", "0.02", "0.03"),
         (Spread(ticks=100), "0.02", "0.01", "1.01"),
     ],
