@@ -1,0 +1,68 @@
+"""What the agent says to the process that turns into bots, and what it hears from it.
+
+Messages are single packets of JSON on a Unix socket; descriptors travel with a launch.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines.domain.document import Document
+
+LARGEST = 64 * 1024
+"""Bytes of a packet."""
+
+
+class User(Document):
+    """Who a bot runs as."""
+
+    uid: int = Field(ge=1)
+    gid: int = Field(ge=1)
+
+
+class Follow(Document):
+    """The clock that a bot follows in steps: the control port of a rehearsal exchange."""
+
+    control_url: str
+    control_token: str
+
+
+class Launch(Document):
+    """Start one bot. With it come two descriptors: its secrets to be read, and its lock to be held.
+
+    It runs in `folder`, with freqtrade's `configs` there, and writes to `log`. `identity` is what it
+    says of itself in its lock. Without `follow` it has the system's clock.
+    """
+
+    name: str
+    folder: str
+    configs: tuple[str, ...]
+    log: str
+    identity: dict[str, str] = Field(default_factory=dict)
+    user: User | None = None
+    follow: Follow | None = None
+
+
+class Launched(Document):
+    """A bot was started."""
+
+    kind: Literal["launched"] = "launched"
+    name: str
+    pid: int
+
+
+class Ended(Document):
+    """A bot that was started here is dead. A negative code is the signal that ended it."""
+
+    kind: Literal["ended"] = "ended"
+    name: str
+    pid: int
+    code: int
+
+
+class Holder(Document):
+    """What a bot writes into its lock before it does anything else."""
+
+    name: str
+    pid: int
+    identity: dict[str, str]
