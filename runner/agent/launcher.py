@@ -102,7 +102,7 @@ class Launcher:
         argv = [self.python, "-m", "runner.bots.preloaded", str(theirs.fileno())]
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
-        with open(self.log or os.devnull, "ab") as log:
+        with (self.log or Path(os.devnull)).open("ab") as log:
             return subprocess.Popen(
                 argv,
                 env=kept | one_thread,

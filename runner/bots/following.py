@@ -12,24 +12,10 @@ import freqtrade.worker
 import httpx
 import time_machine
 
-from pipelines.domain.document import Document
 from runner.bots.messages import Follow
+from runner.exchange.messages import Now, Turn
 
 _PATIENCE = httpx.Timeout(10, read=None)
-
-
-class Turn(Document):
-    """A bot has processed everything at `done`; None when it only begins. It waits for the next."""
-
-    name: str
-    pid: int
-    done: datetime | None = None
-
-
-class Now(Document):
-    """The exchange's time."""
-
-    now: datetime
 
 
 class Steps:
@@ -63,6 +49,6 @@ def follow(name: str, at: Follow) -> None:
     """Let the freqtrade that will run in this process follow an exchange."""
     steps = Steps(name, at)
     worker = cast(Any, freqtrade.worker)
-    worker.Worker._sleep = staticmethod(lambda _: steps.next())
-    # What went wrong is tried again at the next step, not after half a minute in which none can come.
+    worker.Worker._sleep = staticmethod(lambda _: steps.next())  # noqa: SLF001
+    # What went wrong is tried again at the next step: none can come while the bot sleeps.
     worker.RETRY_TIMEOUT = 0

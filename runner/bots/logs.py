@@ -4,6 +4,7 @@ The pump is a thread of the bot itself: it lives exactly as long, and needs neit
 the process that the bot was forked from.
 """
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -46,10 +47,8 @@ class Rotating:
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self._file.close()
-            except OSError:
-                pass
             self._file = None
 
     def _opened(self) -> BinaryIO:

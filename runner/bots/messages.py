@@ -28,10 +28,10 @@ class Follow(Document):
 
 
 class Launch(Document):
-    """Start one bot. With it come two descriptors: its secrets to be read, and its lock to be held.
+    """Start one bot. With it come two descriptors: its secrets to read, and its lock to hold.
 
-    It runs in `folder`, with freqtrade's `configs` there, and writes to `log`. `identity` is what it
-    says of itself in its lock. Without `follow` it has the system's clock.
+    It runs in `folder`, with freqtrade's `configs` there, and writes to `log`. `identity` is what
+    it says of itself in its lock. Without `follow` it has the system's clock.
     """
 
     name: str

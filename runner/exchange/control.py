@@ -9,12 +9,14 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import ValidationError
 
+from pipelines.domain.candles import milliseconds
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
 from runner.exchange.api import ORDER
 from runner.exchange.core.orders import Account, Funded
-from runner.exchange.messages import Fault, Held, NewAccount, State, Step
+from runner.exchange.messages import Fault, Held, NewAccount, Now, State, Step, Turn
 from runner.exchange.tape import utc
+from runner.exchange.turns import Turns
 from runner.exchange.venue import Venue
 
 D = TypeVar("D", bound=Document)
@@ -32,12 +34,14 @@ class Control:
     ) -> None:
         self._venue, self._token, self._synthetic = venue, token, synthetic
         self._broken = broken
+        self._turns = Turns()
 
     def application(self) -> web.Application:
         """What serves all of it."""
         application = web.Application(middlewares=[self._guard])
         application.router.add_get("/status", self._status)
         application.router.add_post("/step", self._step)
+        application.router.add_post("/turn", self._turn)
         application.router.add_post("/fault", self._fault)
         application.router.add_post("/account", self._account)
         return application
@@ -63,12 +67,24 @@ class Control:
         asked = await _read(request, Step)
         if (asked.to is None) is (asked.seconds is None):
             raise Problem("step", "should have either a moment or a number of seconds")
+        # One that only begins is still at work: its requests would come too late.
+        await self._turns.processed(self._venue.now)
         if asked.to is not None:
             moment = asked.to if asked.to.tzinfo else asked.to.replace(tzinfo=UTC)
             self._venue.step(int(moment.timestamp() * 1000))
         else:
             self._venue.step(self._venue.now + (asked.seconds or 0) * 1000)
+        await self._turns.processed(self._venue.now)
         return self._state()
+
+    async def _turn(self, request: web.Request) -> web.Response:
+        asked = await _read(request, Turn)
+        if self._venue.clock.runs:
+            raise Problem("turn", "the clock runs by itself", hint="serve with --clock stepped")
+        done = None if asked.done is None else milliseconds(asked.done)
+        now = await self._turns.next(asked.name, asked.pid, done, lambda: self._venue.now)
+        text = Now(now=utc(now)).model_dump_json()
+        return web.Response(text=text, content_type="application/json")
 
     async def _fault(self, request: web.Request) -> web.Response:
         asked = await _read(request, Fault)
@@ -80,7 +96,8 @@ class Control:
         return self._state()
 
     def _state(self) -> web.Response:
-        text = state(self._venue, synthetic=self._synthetic).model_dump_json()
+        told = state(self._venue, self._turns.names, synthetic=self._synthetic)
+        text = told.model_dump_json()
         return web.Response(text=text, content_type="application/json")
 
 
@@ -109,7 +126,7 @@ def open_account(venue: Venue, asked: NewAccount) -> None:
     venue.open_account(Account(asked.name, asked.key, asked.secret), funds)
 
 
-def state(venue: Venue, *, synthetic: bool) -> State:
+def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State:
     """How the exchange stands."""
     book = venue.book
     return State(
@@ -117,6 +134,7 @@ def state(venue: Venue, *, synthetic: bool) -> State:
         candles_end=utc(venue.tape.last()),
         clock="real" if venue.clock.runs else "stepped",
         synthetic=synthetic,
+        followers=followers,
         symbols=tuple(book.rules),
         orders=len(book.orders),
         open_orders=len(book.open_orders()),

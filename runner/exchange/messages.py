@@ -28,6 +28,20 @@ class Step(Document):
     seconds: int | None = Field(default=None, ge=1)
 
 
+class Turn(Document):
+    """A bot has processed all there is at `done`, or only begins. It asks for its next moment."""
+
+    name: str = Field(min_length=1)
+    pid: int = Field(ge=1)
+    done: datetime | None = None
+
+
+class Now(Document):
+    """The exchange's time."""
+
+    now: datetime
+
+
 class Fault(Document):
     """Let a fault happen at the next so many occasions."""
 
@@ -52,7 +66,11 @@ class Held(Document):
 
 
 class State(Document):
-    """How the exchange stands. `orders_sent` counts requests for new orders, refused ones too."""
+    """How the exchange stands.
+
+    `orders_sent` counts requests for new orders, refused ones too; `followers` are bots whose clock
+    follows its steps.
+    """
 
     now: datetime
     candles_end: datetime
@@ -65,3 +83,4 @@ class State(Document):
     orders_sent: int
     faults: dict[FaultName, int]
     accounts: dict[str, dict[str, Held]]
+    followers: tuple[str, ...] = ()
