@@ -28,9 +28,10 @@ _LAUNCHED_SECONDS = 10
 class Launcher:
     """One preloaded process, started when the first bot is, and again after it died.
 
-    Its death ends no bot, and neither does ours.
+    Its death ends no bot, and neither does ours. `bots` is the folder that all of them live in.
     """
 
+    bots: Path
     python: str = sys.executable
     log: Path | None = None
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
@@ -100,6 +101,7 @@ class Launcher:
 
     def _start(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
         argv = [self.python, "-m", "runner.bots.preloaded", str(theirs.fileno())]
+        argv.append(str(self.bots))
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
         with (self.log or Path(os.devnull)).open("ab") as log:

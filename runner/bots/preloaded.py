@@ -1,7 +1,8 @@
-"""A process that has freqtrade loaded and turns into bots: `python -m runner.bots.preloaded FD`.
+"""A process that has freqtrade loaded and turns into bots: `python -m runner.bots.preloaded FD PLACE...`.
 
 Everything is imported once; each bot is a fork of it, so that bots share the memory of what they
-import and are up at once. It listens on the socket FD. When the agent goes away it ends, and its
+import and are up at once. It listens on the socket FD, and bots who are not root
+see PLACE. When the agent goes away it ends, and its
 bots go on: they have trades to manage.
 """
 
@@ -21,9 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
+import pipelines
+import runner
 from runner.bots import following
 from runner.bots.logs import Pump, Rotating
 from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched
+from runner.bots.view import show
 
 _PRELOADED = (
     "freqtrade.main",
@@ -213,9 +217,18 @@ def _threads() -> list[str]:
     return [name for name in names if name != "jemalloc_bg_thd"]
 
 
+def _python_places() -> list[Path]:
+    """Where modules lie that a bot imports late, as a user who is not root."""
+    interpreter = Path(sys.executable).resolve()
+    packages = [Path(each.__file__).resolve().parent for each in (pipelines, runner)]
+    return [Path(sys.prefix), Path(sys.base_prefix), interpreter.parent.parent, *packages]
+
+
 def main() -> None:
     """Import what bots need, then wait for launches."""
     agent = socket.socket(fileno=int(sys.argv[1]))
+    if os.geteuid() == 0:
+        show([*_python_places(), *map(Path, sys.argv[2:])])
     os.environ["TZ"] = "UTC"
     for name in _PRELOADED:
         importlib.import_module(name)
