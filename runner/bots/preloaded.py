@@ -60,8 +60,11 @@ class Bot:
 
 class Redactor:
     def __init__(self, values): ...
-    def feed(self, c): return c
-    def end(self): return b''
+    def feed(self, c):
+        return c
+
+    def end(self):
+        return b""
 
 
 class Preloaded:
@@ -220,7 +223,7 @@ def _threads() -> list[str]:
 def _python_places() -> list[Path]:
     """Where modules lie that a bot imports late, as a user who is not root."""
     interpreter = Path(sys.executable).resolve()
-    packages = [Path(each.__file__).resolve().parent for each in (pipelines, runner)]
+    packages = [Path(each.__path__[0]).resolve() for each in (pipelines, runner)]
     return [Path(sys.prefix), Path(sys.base_prefix), interpreter.parent.parent, *packages]
 
 
