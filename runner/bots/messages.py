@@ -66,3 +66,24 @@ class Holder(Document):
     name: str
     pid: int
     identity: dict[str, str]
+
+
+class Loaded(Document):
+    """What a bot really runs. Digests are sha256 in hex.
+
+    `files` are those of the release that were imported, `source` is the strategy as it was
+    executed, `config` the configuration without what is secret, `key` that of the exchange's key.
+    """
+
+    pid: int
+    freqtrade: str
+    strategy: str
+    files: dict[str, str]
+    source: str
+    parameters: str
+    config: str
+    dry_run: bool
+    trading_mode: str
+    exchange: str
+    key: str
+    database: str

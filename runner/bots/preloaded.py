@@ -25,6 +25,7 @@ from typing import Any, NoReturn, TextIO, cast
 import pipelines
 import runner
 from runner.bots import following
+from runner.bots.loaded import report
 from runner.bots.logs import Pump, Rotating
 from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched
 from runner.bots.view import show
@@ -133,6 +134,7 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         sys.stdin = cast(TextIO, Configuration(_merged(launch.configs, private)))
         random.seed()
         pump = Pump(Rotating(Path(launch.log)), Redactor(tuple(_values(private))))
+        report(private)
         code = _trade(launch)
         pump.close()
     finally:
