@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from pipelines.adapters.agent import LARGEST, WHERE, Answered, Asked, Whereabouts
 from pipelines import documents
+from pipelines.adapters.agent import LARGEST, WHERE, Answered, Asked, Whereabouts
 from pipelines.errors import BadInput, CannotTell, ExitCode, SluiceError
 
 logger = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _answered(answer: Answer, line: bytes, who: str) -> Answered:
         return Answered(data=answer(asked, who))
     except SluiceError as error:
         return Answered(code=error.code, error=error.message, hint=error.hint)
-    except Exception as error:  # noqa: BLE001 - one who asks must not end what keeps bots
+    except Exception as error:
         logger.exception("A request failed.")
         return Answered(code=ExitCode.CANNOT_TELL, error=f"the agent failed: {error!r}")
 
