@@ -5,10 +5,11 @@ freqtrade process once, and answers with one line on what was standard output. B
 its time stands still. The bot itself starts with the first line. When the input ends, so does it.
 """
 
+import ctypes
 import logging
 import os
+import signal
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -18,23 +19,11 @@ from freqtrade.enums import State
 from freqtrade.exceptions import OperationalException, TemporaryError
 from freqtrade.freqtradebot import FreqtradeBot
 
-from pipelines.domain.document import Document
+from runner.rehearsal.turns import Done, Turn
 
 logger = logging.getLogger(__name__)
 
-
-class Turn(Document):
-    """It is this time now: process once."""
-
-    now: datetime
-
-
-class Done(Document):
-    """How the bot stands after a turn; `trouble` is what freqtrade will try again."""
-
-    now: datetime
-    state: str
-    trouble: str = ""
+_GRACE_SECONDS = 30
 
 
 def start(configs: list[str]) -> FreqtradeBot:
@@ -72,14 +61,27 @@ def live(turns: TextIO, answers: TextIO, configs: list[str]) -> None:
         with time_machine.travel(turn.now, tick=False):
             bot = bot or start(configs)
             trouble = process(bot) if bot.state is State.RUNNING else ""
-        done = Done(now=turn.now, state=bot.state.name.lower(), trouble=trouble)
+        state, timeframe = bot.state.name.lower(), str(bot.strategy.timeframe)
+        done = Done(now=turn.now, state=state, timeframe=timeframe, trouble=trouble)
         print(done.model_dump_json(), file=answers, flush=True)
     if bot is not None:
         bot.cleanup()
 
 
+def end_with_parent() -> None:
+    """End soon after whoever drives this bot, also in a turn that has no end (Linux only).
+
+    Not at once: a bot that is killed between an order and its database forgets the order.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE_SECONDS))
+    set_parent_death_signal = 1
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
 def main() -> None:
     """Keep standard output for answers: what strategies print goes to standard error."""
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     live(sys.stdin, answers, sys.argv[1:])

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from runner.exchange.core.book import Book
-from runner.exchange.core.matching import ask, available, bid
-from runner.exchange.core.orders import ZERO, Fill, Order, Side
+from runner.exchange.core.matching import available, quotes
+from runner.exchange.core.orders import ZERO, Account, Fill, Order, Side
 from runner.exchange.core.path import Candle
 from runner.exchange.core.placing import Market
 from runner.exchange.tape import Reel
@@ -21,12 +21,12 @@ def text(number: Decimal) -> str:
     return f"{number:.8f}"
 
 
-def exchange_info(symbols: list[Json], now: int) -> Json:
+def exchange_info(symbols: list[Json], limits: list[Json], now: int) -> Json:
     """`exchangeInfo` of these symbols, as they were recorded or made up."""
     return {
         "timezone": "UTC",
         "serverTime": now,
-        "rateLimits": [],
+        "rateLimits": limits,
         "exchangeFilters": [],
         "symbols": symbols,
     }
@@ -56,7 +56,7 @@ def depth(book: Book, symbol: str, market: Market, limit: int, now: int) -> Json
     """
     rules = book.rules[symbol]
     amount = text(max(available(book, symbol, market.candle), rules.step))
-    best_bid, best_ask = bid(market.price, rules.tick), ask(market.price, rules.tick)
+    best_bid, best_ask = quotes(book, symbol, market.price, market.candle)
     bids = [best_bid - rules.tick * level for level in range(limit)]
     return {
         "lastUpdateId": now,
@@ -68,7 +68,7 @@ def depth(book: Book, symbol: str, market: Market, limit: int, now: int) -> Json
 def market_trades(reel: Reel, now: int, limit: int) -> list[Json]:
     """The last trades of the market: four for each candle, where its path turns."""
     found: list[Json] = []
-    candles = reel.newest(reel.finest(now), limit // 4 + 1, now, now)
+    candles = reel.newest(reel.finest(now), limit // 4 + 1, now)
     for candle in candles:
         moments = [candle.opens + candle.length * turn // 3 for turn in range(3)]
         for turn, at in enumerate([*moments, candle.closes - 1]):
@@ -175,7 +175,7 @@ def placed_order(book: Book, placed: Order) -> Json:
             "price": text(fill.price),
             "qty": text(fill.quantity),
             "commission": text(fill.commission),
-            "commissionAsset": book.commission_asset(placed),
+            "commissionAsset": fill.commission_asset,
             "tradeId": fill.id,
         }
         for fill in book.fills_of(placed.id)
@@ -195,7 +195,7 @@ def trade(book: Book, fill: Fill) -> Json:
         "qty": text(fill.quantity),
         "quoteQty": text(fill.quote),
         "commission": text(fill.commission),
-        "commissionAsset": book.commission_asset(placed),
+        "commissionAsset": fill.commission_asset,
         "time": fill.at,
         "isBuyer": placed.side is Side.BUY,
         "isMaker": fill.maker,
@@ -205,6 +205,7 @@ def trade(book: Book, fill: Fill) -> Json:
 
 def account(book: Book, name: str, assets: list[str]) -> Json:
     """What an account has and may do."""
+    allowed = book.accounts[name].permissions
     fee = text(book.terms.fee)
     rates = {"maker": fee, "taker": fee, "buyer": text(ZERO), "seller": text(ZERO)}
     balances = [(asset, book.balance(name, asset)) for asset in assets]
@@ -214,8 +215,8 @@ def account(book: Book, name: str, assets: list[str]) -> Json:
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": rates,
-        "canTrade": True,
-        "canWithdraw": False,
+        "canTrade": "trade" in allowed,
+        "canWithdraw": "withdraw" in allowed,
         "canDeposit": False,
         "updateTime": book.now,
         "accountType": "SPOT",
@@ -248,10 +249,19 @@ def coin(book: Book, name: str, asset: str) -> Json:
     }
 
 
-def restrictions(opened_at: int) -> Json:
-    """What a key may do: read and trade on spot, never withdraw."""
-    allowed = ("enableReading", "enableSpotAndMarginTrading")
-    denied = ("enableWithdrawals", "enableInternalTransfer", "permitsUniversalTransfer")
-    never = ("enableFutures", "enableMargin", "enableVanillaOptions", "ipRestrict")
-    flags = {name: name in allowed for name in (*allowed, *denied, *never)}
-    return {**flags, "createTime": opened_at}
+def restrictions(account: Account, now: int) -> Json:
+    """What a key may do, as `account/apiRestrictions` tells it."""
+    may = {
+        "enableReading": True,
+        "enableSpotAndMarginTrading": "trade" in account.permissions,
+        "enableFutures": "futures" in account.permissions,
+        "enableWithdrawals": "withdraw" in account.permissions,
+        "ipRestrict": bool(account.addresses),
+    }
+    never = (
+        "enableInternalTransfer",
+        "permitsUniversalTransfer",
+        "enableMargin",
+        "enableVanillaOptions",
+    )
+    return {**may, **dict.fromkeys(never, False), "createTime": now}

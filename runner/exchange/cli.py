@@ -3,32 +3,32 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
 
 from pipelines import __version__
 from pipelines.errors import BadInput, ExitCode, SluiceError
-from runner.exchange import remote
-from runner.exchange.core.book import Terms
-from runner.exchange.messages import Fault, NewAccount, Ready, State, Step
+from runner.exchange import faketime, remote
+from runner.exchange.clock import FASTEST
+from runner.exchange.commands import (
+    account,
+    ask,
+    fault,
+    parsed_account,
+    with_json,
+    with_ready_file,
+)
+from runner.exchange.core.terms import Terms
+from runner.exchange.costs import with_terms
+from runner.exchange.messages import Ready, Step
 from runner.exchange.settings import freqtrade_settings
+from runner.rehearsal.command import rehearse
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
-
-with_ready_file = click.option(
-    "--ready-file",
-    type=_FILE,
-    envvar="SLUICE_EXCHANGE",
-    required=True,
-    help="The file that 'serve' wrote (SLUICE_EXCHANGE).",
-)
-with_json = click.option("--json", "as_json", is_flag=True, help="One line for machines.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
@@ -55,18 +55,24 @@ def cli() -> None:
     show_default=True,
     help="Runs by itself, or only with 'step'.",
 )
+@click.option(
+    "--speed",
+    type=click.IntRange(1, FASTEST),
+    default=1,
+    metavar="N",
+    help="N seconds pass in one; bots need libfaketime.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any that is free.")
 @click.option("--control-port", type=click.IntRange(0, 65535), default=0)
 @click.option("--ready-file", type=_FILE, help="Where to write the addresses and the token.")
 @click.option("--journal", type=_FILE, help="SQLite file; goes on where it left off.")
 @click.option("--account", "accounts", multiple=True, metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
-@click.option("--fee", default="0.001", show_default=True, help="As a share, 0.001 is 0.1 %.")
 @click.option(
-    "--volume-share",
-    default="0.1",
-    show_default=True,
-    help="How much of a candle's volume all orders together may take.",
+    "--weight-limit",
+    type=click.IntRange(1),
+    help="Weight of requests that an IP may use in a minute: 6000, a stepped clock refuses nobody.",
 )
+@with_terms
 @click.option("--unsafe-listen", metavar="ADDRESS", help="Serve others than this machine.")
 @click.option("--root", type=_FOLDER, envvar="SLUICE_ROOT", help="The project with data.lock.")
 @click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where caches are kept.")
@@ -75,13 +81,14 @@ def serve(
     markets: Path | None,
     start: datetime | None,
     clock: str,
+    speed: int,
     port: int,
     control_port: int,
     ready_file: Path | None,
     journal: Path | None,
     accounts: tuple[str, ...],
-    fee: str,
-    volume_share: str,
+    weight_limit: int | None,
+    terms: Terms,
     unsafe_listen: str | None,
     root: Path | None,
     home: Path | None,
@@ -89,22 +96,34 @@ def serve(
     """Serve until it is told to stop."""
     from runner.exchange import server
 
+    if clock == "stepped" and speed > 1:
+        raise BadInput("--speed: a stepped clock has none", "leave out --clock stepped")
     asked = server.Serving(
         root=root or _project(),
         home=home or _state_folder(),
         candles=candles,
         markets=markets,
         start=start,
-        stepped=clock == "stepped",
+        speed=0 if clock == "stepped" else _possible(speed),
         port=port,
         control_port=control_port,
         listen=unsafe_listen or server.LOOPBACK,
         journal=journal,
         ready_file=ready_file,
-        terms=Terms(_share("--fee", fee), _share("--volume-share", volume_share)),
+        weight_limit=weight_limit,
+        terms=terms,
         accounts=tuple(parsed_account(text) for text in accounts),
     )
     server.serve(asked, _say_ready)
+
+
+def _possible(speed: int) -> int:
+    """The speed that bots of this machine can follow."""
+    if speed > 1 and faketime.library() is None:
+        missing = f"{faketime.PACKAGE} is missing here, so the clock runs in real time"
+        click.echo(f"{missing}: sudo apt-get install {faketime.PACKAGE}", err=True)
+        return 1
+    return speed
 
 
 def _say_ready(ready: Ready, now: datetime) -> None:
@@ -119,7 +138,9 @@ def _say_ready(ready: Ready, now: datetime) -> None:
 @with_json
 def config(ready_file: Path, key: str, secret: str, as_json: bool) -> None:
     """Print the settings with which a stock freqtrade trades here."""
-    settings = freqtrade_settings(remote.located(ready_file).api_url, key, secret)
+    ready = remote.located(ready_file)
+    speed = remote.ask(ready, "status").speed
+    settings = freqtrade_settings(ready.api_url, key, secret, speed)
     click.echo(json.dumps(settings, indent=None if as_json else 2))
 
 
@@ -130,7 +151,7 @@ def config(ready_file: Path, key: str, secret: str, as_json: bool) -> None:
 @with_json
 def step(ready_file: Path, to: datetime | None, seconds: int | None, as_json: bool) -> None:
     """Move a stepped clock on, and the market with it."""
-    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "step", Step(to=to, seconds=seconds)))
+    ask(ready_file, as_json, lambda ready: remote.ask(ready, "step", Step(to=to, seconds=seconds)))
 
 
 @cli.command()
@@ -138,76 +159,12 @@ def step(ready_file: Path, to: datetime | None, seconds: int | None, as_json: bo
 @with_json
 def status(ready_file: Path, as_json: bool) -> None:
     """Say what time it is there, and what the accounts hold."""
-    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "status"))
+    ask(ready_file, as_json, lambda ready: remote.ask(ready, "status"))
 
 
-@cli.group()
-def account() -> None:
-    """Accounts of the exchange."""
-
-
-@account.command()
-@click.argument("text", metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
-@with_ready_file
-@with_json
-def add(text: str, ready_file: Path, as_json: bool) -> None:
-    """Open an account with money in it."""
-    opened = parsed_account(text)
-    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "account", opened))
-
-
-@cli.command()
-@click.argument("name", type=click.Choice(["lost_answer"]))
-@click.option("--times", type=click.IntRange(0), default=1, show_default=True)
-@with_ready_file
-@with_json
-def fault(name: str, times: int, ready_file: Path, as_json: bool) -> None:
-    """Let a fault happen.
-
-    lost_answer: the next order is accepted, and the connection dropped before the answer.
-    """
-    asked = Fault(name="lost_answer", times=times)
-    _ask(ready_file, as_json, lambda ready: remote.ask(ready, "fault", asked))
-
-
-def _ask(ready_file: Path, as_json: bool, send: Callable[[Ready], State]) -> None:
-    told = send(remote.located(ready_file))
-    if as_json:
-        click.echo(told.model_dump_json())
-        return
-    click.echo(f"{told.now:%Y-%m-%d %H:%M:%S} UTC, {told.open_orders} open orders")
-    for name, held in told.accounts.items():
-        each = (f"{held[asset].free + held[asset].locked} {asset}" for asset in held)
-        click.echo(f"{name}: {', '.join(each) or 'nothing'}")
-
-
-def parsed_account(text: str) -> NewAccount:
-    """`NAME:KEY:SECRET[:ASSET=AMOUNT]...` as an account.
-
-    :raises BadInput: when it is written otherwise.
-    """
-    parts = text.split(":")
-    hint = "write it as alice:key:secret:USDT=1000"
-    if len(parts) < 3 or not all(parts[:3]):
-        raise BadInput("--account: should have a name, a key and a secret", hint)
-    funds: dict[str, Decimal] = {}
-    for part in parts[3:]:
-        asset, _, amount = part.partition("=")
-        try:
-            funds[asset] = Decimal(amount)
-        except InvalidOperation:
-            raise BadInput(f"--account: {part!r} is no amount of an asset", hint) from None
-    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds)
-
-
-def _share(option: str, text: str) -> Decimal:
-    try:
-        share = Decimal(text)
-    except InvalidOperation:
-        share = Decimal(-1)
-    if not 0 <= share <= 1:
-        raise BadInput(f"{option}: should be a share between 0 and 1, got {text!r}")
-    return share
+cli.add_command(account)
+cli.add_command(fault)
+cli.add_command(rehearse)
 
 
 def _project() -> Path:
@@ -226,10 +183,10 @@ def _state_folder() -> Path:
     return (Path(named) if named else Path.home() / ".local" / "state") / "sluice"
 
 
-def main() -> None:
+def main(command: click.Command = cli, name: str = "sluice-exchange") -> None:
     """Run a command and leave with its exit code. The only place that catches."""
     try:
-        cli.main(prog_name="sluice-exchange", standalone_mode=False)
+        said = command.main(prog_name=name, standalone_mode=False)
     except SluiceError as error:
         code = _complain(error)
     except click.UsageError as error:
@@ -241,7 +198,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         code = ExitCode.INTERRUPTED
     else:
-        code = ExitCode.DONE
+        code = said if isinstance(said, ExitCode) else ExitCode.DONE
     sys.exit(int(code))
 
 

@@ -1,37 +1,51 @@
-"""The exchange's clock: it runs like the wall's, or only when somebody steps it."""
+"""The exchange's clock: it runs like the wall's, faster, or only when somebody steps it."""
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
+
+ClockName = Literal["real", "scaled", "stepped"]
+
+FASTEST = 1000
+"""Beyond it the five seconds of a request's window would pass while it is on its way."""
 
 
 class Clock(Protocol):
     """UTC milliseconds, as the exchange sees them."""
 
     @property
-    def runs(self) -> bool:
-        """True when time passes by itself."""
+    def speed(self) -> int:
+        """Seconds that pass by themselves in one second of the wall's clock."""
         ...
+
+    @property
+    def name(self) -> ClockName: ...
 
     def now(self) -> int: ...
 
 
-class RealClock:
-    """One second takes one second, from `start` on. It does not see the wall's clock being set."""
+class RunningClock:
+    """`speed` seconds take one second, from `start` on. It does not see the wall's being set."""
 
-    runs = True
+    def __init__(
+        self, start: int, speed: int = 1, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.speed, self._start = speed, start
+        self._seconds, self._begun = seconds, seconds()
 
-    def __init__(self, start: int, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._seconds, self._start, self._begun = seconds, start, seconds()
+    @property
+    def name(self) -> ClockName:
+        return "real" if self.speed == 1 else "scaled"
 
     def now(self) -> int:
-        return self._start + int((self._seconds() - self._begun) * 1000)
+        return self._start + int((self._seconds() - self._begun) * 1000 * self.speed)
 
 
 class SteppedClock:
     """It stands still until it is told to go on."""
 
-    runs = False
+    speed = 0
+    name: ClockName = "stepped"
 
     def __init__(self, start: int) -> None:
         self._now = start

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import TypeVar
 
 from aiohttp import web
@@ -12,12 +13,26 @@ from pydantic import ValidationError
 from pipelines.domain.candles import milliseconds
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
-from runner.exchange.api import ORDER
+from runner.exchange.account_book import account_book
+from runner.exchange.arming import arm
+from runner.exchange.core.faults import Disarmed
 from runner.exchange.core.orders import Account, Funded
-from runner.exchange.messages import Fault, Held, NewAccount, Now, State, Step, Turn
+from runner.exchange.messages import (
+    Clear,
+    Fault,
+    Held,
+    NewAccount,
+    Now,
+    Standing,
+    State,
+    Step,
+    Turn,
+    Whose,
+)
 from runner.exchange.tape import utc
 from runner.exchange.turns import Turns
 from runner.exchange.venue import Venue
+from runner.exchange.weights import ORDER
 
 D = TypeVar("D", bound=Document)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,7 +58,9 @@ class Control:
         application.router.add_post("/step", self._step)
         application.router.add_post("/turn", self._turn)
         application.router.add_post("/fault", self._fault)
+        application.router.add_post("/clear", self._clear)
         application.router.add_post("/account", self._account)
+        application.router.add_post("/book", self._book)
         return application
 
     @web.middleware
@@ -52,6 +69,7 @@ class Control:
         if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
             return web.json_response({"error": "the token is not right", "hint": ""}, status=401)
         try:
+            self._venue.tick()
             return await handler(request)
         except BadInput as error:
             told = {"error": error.message, "hint": error.hint}
@@ -87,13 +105,22 @@ class Control:
         return web.Response(text=text, content_type="application/json")
 
     async def _fault(self, request: web.Request) -> web.Response:
-        asked = await _read(request, Fault)
-        self._venue.arm(asked.name, asked.times)
+        arm(self._venue, await _read(request, Fault))
+        return self._state()
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        await _read(request, Clear)
+        self._venue.record(Disarmed(None))
         return self._state()
 
     async def _account(self, request: web.Request) -> web.Response:
         open_account(self._venue, await _read(request, NewAccount))
         return self._state()
+
+    async def _book(self, request: web.Request) -> web.Response:
+        whose = await _read(request, Whose)
+        told = account_book(self._venue, whose.key).model_dump_json()
+        return web.Response(text=told, content_type="application/json")
 
     def _state(self) -> web.Response:
         told = state(self._venue, self._turns.names, synthetic=self._synthetic)
@@ -123,7 +150,17 @@ def open_account(venue: Venue, asked: NewAccount) -> None:
         if amount < 0 or amount != round(amount, 8):
             raise Problem(asked.name, "should be a positive amount with 8 decimals", key=asset)
     funds = tuple(Funded(asked.name, asset, amount) for asset, amount in asked.funds.items())
-    venue.open_account(Account(asked.name, asked.key, asked.secret), funds)
+    for text in asked.addresses:
+        _check_address(asked.name, text)
+    key = asked.name, asked.key, asked.secret
+    venue.open_account(Account(*key, asked.permissions, asked.addresses), funds)
+
+
+def _check_address(name: str, text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise Problem(name, f"{text!r} is no IP address", key="addresses") from None
 
 
 def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State:
@@ -132,15 +169,16 @@ def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State
     return State(
         now=utc(venue.now),
         candles_end=utc(venue.tape.last()),
-        clock="real" if venue.clock.runs else "stepped",
+        clock=venue.clock.name,
+        speed=venue.clock.speed,
         synthetic=synthetic,
         followers=followers,
         symbols=tuple(book.rules),
         orders=len(book.orders),
         open_orders=len(book.open_orders()),
         fills=len(book.fills),
-        orders_sent=venue.journal.requests("POST", ORDER),
-        faults={"lost_answer": venue.faults.get("lost_answer", 0)},
+        orders_sent=venue.journal.requests(*ORDER),
+        faults=_armed(venue),
         accounts={
             name: {
                 asset: Held(free=Decimal(held.free), locked=Decimal(held.locked))
@@ -148,4 +186,23 @@ def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State
             }
             for name in book.accounts
         },
+    )
+
+
+def _armed(venue: Venue) -> tuple[Standing, ...]:
+    """The faults that can still happen, or are about to."""
+    faults, now = venue.book.faults, venue.now
+    standing = [each for each in faults.armed.values() if each.until is None or now < each.until]
+    return tuple(
+        Standing(
+            name=each.name,
+            since=utc(each.since),
+            until=None if each.until is None else utc(each.until),
+            left=each.left,
+            account=each.account,
+            symbol=each.symbol,
+            side=each.side,
+            by=each.by,
+        )
+        for each in (*standing, *(move for move in faults.moves if now < move.since))
     )

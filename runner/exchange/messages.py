@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.domain.document import Document
-
-FaultName = Literal["lost_answer"]
-"""`lost_answer`: an order is accepted and committed, and then the connection is dropped."""
+from runner.exchange.clock import ClockName
+from runner.exchange.core import orders
+from runner.exchange.core.faults import FaultName, Side
+from runner.exchange.core.orders import Permission
 
 
 class Ready(Document):
@@ -43,18 +44,47 @@ class Now(Document):
 
 
 class Fault(Document):
-    """Let a fault happen at the next so many occasions."""
+    """Let a fault happen: so many times, or for so many seconds of the exchange's clock.
+
+    `times` of zero ends it. `by` is a share of the price or of the order, or the milliseconds that
+    the client's clock is ahead.
+    """
 
     name: FaultName
-    times: int = Field(default=1, ge=0)
+    times: int | None = Field(default=None, ge=0)
+    seconds: int | None = Field(default=None, ge=1)
+    account: str = ""
+    symbol: str = ""
+    side: Side = ""
+    by: Decimal | None = None
+    code: Literal[-2010, -1013] | None = None
+
+
+class Clear(Document):
+    """End every fault."""
+
+
+class Standing(Document):
+    """A fault that is armed: how often it still happens, and until when."""
+
+    name: FaultName
+    since: datetime
+    until: datetime | None
+    left: int | None
+    account: str
+    symbol: str
+    side: Side
+    by: Decimal
 
 
 class NewAccount(Document):
-    """An account with what it has of each asset."""
+    """An account with what it has of each asset, what its key may do, and from where."""
 
     name: str = Field(min_length=1)
     key: str = Field(min_length=1)
     secret: str = Field(min_length=1)
+    permissions: tuple[Permission, ...] = ("trade",)
+    addresses: tuple[str, ...] = ()
     funds: dict[str, Decimal] = Field(default_factory=dict)
 
 
@@ -66,21 +96,64 @@ class Held(Document):
 
 
 class State(Document):
-    """How the exchange stands.
+    """How the exchange stands. `orders_sent` counts requests for new orders, refused ones too.
 
-    `orders_sent` counts requests for new orders, refused ones too; `followers` are bots whose clock
-    follows its steps.
+    `speed` is how many seconds pass by themselves there in one second here: none when stepped.
+    `followers` are bots whose clock follows its steps.
     """
 
     now: datetime
     candles_end: datetime
-    clock: Literal["real", "stepped"]
+    clock: ClockName
+    speed: int
     synthetic: bool
     symbols: tuple[str, ...]
     orders: int
     open_orders: int
     fills: int
     orders_sent: int
-    faults: dict[FaultName, int]
+    faults: tuple[Standing, ...]
     accounts: dict[str, dict[str, Held]]
     followers: tuple[str, ...] = ()
+
+
+class Whose(Document):
+    """The account that a key belongs to."""
+
+    key: str = Field(min_length=1)
+
+
+class BookedOrder(Document):
+    """An order as it stands. `quote` is what `executed` cost or brought in the quote asset."""
+
+    id: int
+    base: str
+    quote_asset: str
+    side: orders.Side
+    kind: orders.Kind
+    standing: orders.Standing
+    price: Decimal
+    stop_price: Decimal
+    quantity: Decimal
+    executed: Decimal
+    quote: Decimal
+
+
+class BookedFill(Document):
+    """A part of an order that was traded, and its fee in units of `asset`."""
+
+    order: int
+    quantity: Decimal
+    quote: Decimal
+    commission: Decimal
+    asset: str
+
+
+class AccountBook(Document):
+    """One account: what was put in, what became of it, and what it has, free and locked."""
+
+    account: str
+    deposits: dict[str, Decimal]
+    balances: dict[str, Decimal]
+    orders: tuple[BookedOrder, ...]
+    fills: tuple[BookedFill, ...]

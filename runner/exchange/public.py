@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines.domain.candles import TIMEFRAMES
-from runner.exchange import answers
+from runner.exchange import answers, klines
 from runner.exchange.core.rejection import Rejection, missing
 from runner.exchange.signing import Parameters
 from runner.exchange.symbols import Symbols
 from runner.exchange.venue import Venue
+from runner.exchange.weights import rate_limits
 
 Answer = Callable[[Parameters], Any]
 
@@ -17,16 +18,18 @@ _END = 10**15
 
 
 class Public:
-    """The answers to public requests. Each method takes the parameters and returns JSON."""
+    """The answers to public requests. Each method takes the parameters and returns what JSON says,
+    or bytes that are JSON already.
+    """
 
-    def __init__(self, venue: Venue, symbols: Symbols) -> None:
-        self._venue, self._symbols = venue, symbols
+    def __init__(self, venue: Venue, symbols: Symbols, weight_limit: int) -> None:
+        self._venue, self._symbols, self._weight_limit = venue, symbols, weight_limit
 
     def routes(self) -> dict[tuple[str, str], Answer]:
         """Every public request: method and path."""
         return {
             ("GET", "/api/v3/ping"): lambda _: {},
-            ("GET", "/api/v3/time"): lambda _: {"serverTime": self._venue.now},
+            ("GET", "/api/v3/time"): lambda _: {"serverTime": self._venue.time_of()},
             ("GET", "/api/v3/exchangeInfo"): self._exchange_info,
             ("GET", "/api/v3/klines"): self._klines,
             ("GET", "/api/v3/depth"): self._depth,
@@ -38,24 +41,28 @@ class Public:
         }
 
     def _exchange_info(self, given: Parameters) -> Any:
-        asked = self._asked(given)
-        infos = [dict(self._symbols.infos[symbol]) for symbol in asked]
-        return answers.exchange_info(infos, self._venue.now)
+        infos = [self._info(symbol) for symbol in self._asked(given)]
+        limits = rate_limits(self._weight_limit)
+        return answers.exchange_info(infos, limits, self._venue.time_of())
+
+    def _info(self, symbol: str) -> answers.Json:
+        info = dict(self._symbols.infos[symbol])
+        return info | {"status": "BREAK"} if self._venue.halted(symbol) else info
 
     def _klines(self, given: Parameters) -> Any:
         reel = self._venue.reel(given.needed("symbol"))
-        interval, now = given.needed("interval"), self._venue.now
+        interval, now = given.needed("interval"), self._venue.shown_until(reel.symbol)
         if interval not in reel.timeframes:
             raise Rejection(-1120, "Invalid interval.")
         limit = _limit(given, 500, 1000)
         begins, ends = given.whole("startTime"), given.whole("endTime")
         last = _END if ends is None else min(ends, _END)
         if begins is None:
-            found = reel.newest(interval, limit, last, now)
+            rows = reel.last_rows(interval, limit, last, now)
         else:
             last = min(last, begins + limit * 2 * TIMEFRAMES[interval])
-            found = reel.klines(interval, min(begins, _END), last, now)[:limit]
-        return [answers.kline(candle) for candle in found]
+            rows = reel.rows(interval, min(begins, _END), last, now)[:limit]
+        return klines.told(reel, interval, rows, now)
 
     def _depth(self, given: Parameters) -> Any:
         symbol = given.needed("symbol")
@@ -101,7 +108,7 @@ class Public:
             return [self._venue.reel(one).symbol]
         if several := given.text("symbols"):
             return [self._venue.reel(symbol).symbol for symbol in _names(several)]
-        return list(self._venue.tape.reels)
+        return self._venue.listed()
 
 
 def _names(value: str) -> list[str]:

@@ -7,7 +7,7 @@ import httpx
 from pipelines.documents import load_json
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
-from runner.exchange.messages import Ready, State
+from runner.exchange.messages import AccountBook, Ready, State, Whose
 
 _SECONDS = 120.0
 
@@ -29,6 +29,19 @@ def ask(ready: Ready, verb: str, message: Document | None = None) -> State:
     :raises BadInput: when the exchange does not do it.
     :raises CannotTell: when nobody answers.
     """
+    return State.model_validate_json(_answer(ready, verb, message))
+
+
+def book(ready: Ready, key: str) -> AccountBook:
+    """What the exchange's book knows of the account that a key belongs to.
+
+    :raises BadInput: when nobody has this key.
+    :raises CannotTell: when nobody answers.
+    """
+    return AccountBook.model_validate_json(_answer(ready, "book", Whose(key=key)))
+
+
+def _answer(ready: Ready, verb: str, message: Document | None) -> bytes:
     headers = {"Authorization": f"Bearer {ready.control_token}"}
     url = f"{ready.control_url}/{verb}"
     try:
@@ -44,4 +57,4 @@ def ask(ready: Ready, verb: str, message: Document | None = None) -> State:
     if answer.status_code != httpx.codes.OK:
         told = answer.json()
         raise BadInput(told["error"], told["hint"])
-    return State.model_validate_json(answer.content)
+    return answer.content

@@ -20,12 +20,15 @@ from pipelines.domain.candles import milliseconds
 from pipelines.errors import CannotTell, Problem
 from runner.exchange.api import Api
 from runner.exchange.control import Control, open_account
-from runner.exchange.core.book import Book, Terms
+from runner.exchange.core.book import Book
+from runner.exchange.core.terms import Terms
 from runner.exchange.journal import Journal
 from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
 from runner.exchange.venue import Venue
+from runner.exchange.weights import USUAL, Limits
+from runner.exchange.winding import wound
 
 LOOPBACK = "127.0.0.1"
 _BEHIND = timedelta(days=30)
@@ -34,14 +37,17 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Serving:
-    """What `serve` was asked for. Without a journal's path it is kept only while it runs."""
+    """What `serve` was asked for.
+
+    A `speed` of 0 is a stepped clock. Without a journal's path it is kept only while it runs.
+    """
 
     root: Path
     home: Path
     candles: Path | None
     markets: Path | None
     start: datetime | None
-    stepped: bool
+    speed: int
     port: int
     control_port: int
     listen: str
@@ -49,6 +55,13 @@ class Serving:
     ready_file: Path | None
     terms: Terms
     accounts: tuple[NewAccount, ...]
+    weight_limit: int | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """No time passes between two steps: there only a limit that was asked for holds."""
+        enforced = self.speed > 0 or self.weight_limit is not None
+        return Limits(self.weight_limit or USUAL, enforced=enforced)
 
 
 def serve(asked: Serving, say: Callable[[Ready, datetime], None]) -> None:
@@ -78,23 +91,38 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
     :raises BadInput: when there are no candles at the start.
     """
     served = symbols(shelf.data.series, asked.markets)
+    pairs = [f"{rules.base}/{rules.quote}" for rules in served.rules.values()]
+    candles = wound(shelf, [(pair, tf) for pair in pairs for tf in shelf.data.series[pair]])
     reels = {
         rules.symbol: Reel(
             rules.symbol,
             rules.tick,
             tuple(shelf.data.series[f"{rules.base}/{rules.quote}"]),
-            partial(shelf.candles, f"{rules.base}/{rules.quote}"),
+            partial(candles, f"{rules.base}/{rules.quote}"),
         )
         for rules in served.rules.values()
     }
     tape = Tape(reels)
-    book = Book(served.rules, asked.terms, _start(asked.start, tape))
+    _check_fee_asset(asked.terms.fee_asset, served)
+    book = Book(
+        served.rules,
+        asked.terms,
+        _start(asked.start, tape),
+        lambda symbol, at: reels[symbol].price(at),
+    )
     try:
-        return Venue(book, journal, tape, stepped=asked.stepped), served
+        return Venue(book, journal, tape, speed=asked.speed), served
     except KeyError as error:
         message = f"holds orders for {error}, which is not served"
         hint = "serve what it was made with, or name another --journal"
         raise Problem(str(journal.path), message, hint=hint) from None
+
+
+def _check_fee_asset(asset: str, served: Symbols) -> None:
+    bases = sorted(each.base for each in served.rules.values())
+    if asset and asset not in bases:
+        message = f"there are no candles of {asset}, which fees would be paid in"
+        raise Problem("--fee-asset", message, hint=f"there are those of {', '.join(bases)}")
 
 
 def _start(asked: datetime | None, tape: Tape) -> int:
@@ -127,7 +155,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     token = secrets.token_urlsafe(24)
-    api = Api(venue, served, end).application()
+    api = Api(venue, served, asked.limits, end).application()
     control = Control(venue, token, end, synthetic=synthetic).application()
     async with AsyncExitStack() as stack:
         ready = Ready(

@@ -13,17 +13,26 @@ _HOSTS = {
 }
 """Every host that ccxt may ask for a spot market: one that is left out would be the real one."""
 
+_TIMEOUT = 10_000  # ccxt's own, in milliseconds
+_LONGEST_WINDOW = 60_000  # what Binance allows at most, in milliseconds
 
-def ccxt_settings(api_url: str) -> dict[str, Any]:
-    """What ccxt's `binance` is made with."""
+
+def ccxt_settings(api_url: str, speed: int = 1) -> dict[str, Any]:
+    """What ccxt's `binance` is made with; `speed` is that of the exchange's clock."""
     return {
         "enableRateLimit": False,
-        "options": {"fetchMarkets": {"types": ["spot"]}},
+        "options": {"fetchMarkets": {"types": ["spot"]}, **_window(speed)},
+        "timeout": _TIMEOUT * max(speed, 1),
         "urls": {"api": {name: f"{api_url}{path}" for name, path in _HOSTS.items()}},
     }
 
 
-def freqtrade_settings(api_url: str, key: str, secret: str) -> dict[str, Any]:
+def _window(speed: int) -> dict[str, int]:
+    """Where time is scaled, a request is old before it arrives: it may be as old as there is."""
+    return {"recvWindow": _LONGEST_WINDOW} if speed > 1 else {}
+
+
+def freqtrade_settings(api_url: str, key: str, secret: str, speed: int = 1) -> dict[str, Any]:
     """A part of freqtrade's configuration: pass it as one more `--config`."""
     return {
         "trading_mode": "spot",
@@ -33,6 +42,6 @@ def freqtrade_settings(api_url: str, key: str, secret: str) -> dict[str, Any]:
             "secret": secret,
             # The stream of Binance itself would otherwise be listened to.
             "enable_ws": False,
-            "ccxt_config": ccxt_settings(api_url),
+            "ccxt_config": ccxt_settings(api_url, speed),
         },
     }

@@ -38,8 +38,8 @@ class Signed:
             ("GET", "/sapi/v1/capital/config/getall"): self._coins,
             ("GET", "/sapi/v1/margin/allPairs"): lambda *_: [],
             ("GET", "/sapi/v1/margin/isolated/allPairs"): lambda *_: [],
-            ("GET", "/sapi/v1/account/apiRestrictions"): lambda *_: answers.restrictions(
-                self._venue.now
+            ("GET", "/sapi/v1/account/apiRestrictions"): lambda account, _: answers.restrictions(
+                account, self._venue.now
             ),
         }
 

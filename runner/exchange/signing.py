@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from runner.exchange.core.book import Book
-from runner.exchange.core.orders import Account
+from runner.exchange.core.orders import Account, Permission
 from runner.exchange.core.rejection import Rejection, illegal, missing
+from runner.exchange.venue import Venue
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -100,26 +100,42 @@ def parameters(query: str, body: str = "") -> Parameters:
     return Parameters(values)
 
 
-def signed(book: Book, key: str | None, query: str, body: str, now: int) -> Account:
+@dataclass(frozen=True)
+class Sent:
+    """What is signed of a request, who sent it, and from where."""
+
+    key: str | None
+    query: str
+    body: str
+    address: str
+
+
+def signed(venue: Venue, sent: Sent, permission: Permission) -> Account:
     """Whose request this is.
 
-    :raises Rejection: when the key, the signature or the time is not right.
+    :raises Rejection: when the key, its permissions, the signature or the time is not right.
     """
-    given = parameters(query, body)
-    if not key:
+    given = parameters(sent.query, sent.body)
+    if not sent.key:
         raise Rejection(-2014, "API-key format invalid.", 401)
-    account = book.account_of(key)
-    if account is None:
+    account = venue.book.account_of(sent.key)
+    if account is None or not _may(venue, account, sent.address, permission):
         raise Rejection(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-    sent, signature = given.whole("timestamp"), given.needed("signature")
-    if sent is None:
+    at, signature = given.whole("timestamp"), given.needed("signature")
+    if at is None:
         raise missing("timestamp")
-    _check_time(sent, given.whole("recvWindow"), now)
-    payload = _unsigned(query) + _unsigned(body)
+    _check_time(at, given.whole("recvWindow"), venue.time_of(account.name))
+    payload = _unsigned(sent.query) + _unsigned(sent.body)
     expected = hmac.new(account.secret.encode(), payload.encode(), sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.lower().encode()):
         raise Rejection(-1022, "Signature for this request is not valid.")
     return account
+
+
+def _may(venue: Venue, account: Account, address: str, permission: Permission) -> bool:
+    revoked = venue.book.faults.find("key_revoked", venue.now, account.name)
+    there = not account.addresses or address in account.addresses
+    return there and revoked is None and permission in ("read", *account.permissions)
 
 
 def _unsigned(text: str) -> str:

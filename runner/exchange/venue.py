@@ -5,15 +5,19 @@ the process: the book in memory would then know more than what survives.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from pipelines.errors import Problem
-from runner.exchange.clock import Clock, RealClock, SteppedClock
+from runner.exchange.bend import Move, bent
+from runner.exchange.clock import Clock, RunningClock, SteppedClock
 from runner.exchange.core import matching, placing
 from runner.exchange.core.book import Book
-from runner.exchange.core.orders import Account, Advanced, Funded, Opened, Order
+from runner.exchange.core.faults import Fault, FaultName, Struck
+from runner.exchange.core.orders import Account, Advanced, Event, Funded, Opened, Order
+from runner.exchange.core.path import mean_price
 from runner.exchange.core.placing import Market, Wish
-from runner.exchange.core.rejection import Rejection, unknown_symbol
+from runner.exchange.core.rejection import closed, unknown_symbol
 from runner.exchange.journal import Journal
 from runner.exchange.tape import Reel, Tape, utc
 
@@ -25,11 +29,12 @@ _NOTICEABLE = 100  # milliseconds
 class Venue:
     """Where orders are placed. Requests come one at a time: nothing in here waits."""
 
-    def __init__(self, book: Book, journal: Journal, tape: Tape, *, stepped: bool) -> None:
-        self.book, self.journal, self.tape = book, journal, tape
+    def __init__(self, book: Book, journal: Journal, tape: Tape, *, speed: int) -> None:
+        """`speed` is that of the clock, which goes on where the journal ends; 0: it is stepped."""
+        self.book, self.journal, self.tape, self._recorded = book, journal, tape, tape
         book.replay(journal.events())
-        self.clock: Clock = SteppedClock(book.now) if stepped else RealClock(book.now)
-        self.faults: dict[str, int] = {}
+        self._bend()
+        self.clock: Clock = RunningClock(book.now, speed) if speed else SteppedClock(book.now)
 
     @property
     def now(self) -> int:
@@ -56,9 +61,30 @@ class Venue:
 
         :raises Rejection: when it is not traded here.
         """
-        if symbol not in self.tape.reels:
+        if symbol not in self.tape.reels or self._stands("delisting", symbol):
             raise unknown_symbol()
         return self.tape.reels[symbol]
+
+    def listed(self) -> list[str]:
+        """The symbols that are traded here now."""
+        return [each for each in self.tape.reels if not self._stands("delisting", each)]
+
+    def halted(self, symbol: str) -> bool:
+        """True while nothing is traded and no order is taken."""
+        return self._stands("symbol_halted", symbol) is not None
+
+    def shown_until(self, symbol: str) -> int:
+        """The moment up to which candles are told: now, unless they are stale."""
+        stale = self._stands("stale_candles", symbol)
+        return self.now if stale is None else stale.since
+
+    def time_of(self, account: str = "") -> int:
+        """The time that is told, and that requests are held to: another one while clocks differ."""
+        skew = self.book.faults.find("clock_skew", self.now, account)
+        return self.now if skew is None else self.now - int(skew.by)
+
+    def _stands(self, fault: FaultName, symbol: str) -> Fault | None:
+        return self.book.faults.find(fault, self.now, symbol=symbol)
 
     def market(self, symbol: str) -> Market:
         """How a symbol stands now.
@@ -68,7 +94,7 @@ class Venue:
         reel = self.reel(symbol)
         price = reel.price(self.now)
         if price is None:
-            raise Rejection(-1013, "Market is closed.")
+            raise closed()
         return Market(price, reel.candle(self.now))
 
     def place(self, account: str, wish: Wish) -> Order:
@@ -76,8 +102,15 @@ class Venue:
 
         :raises Rejection: when it is not accepted.
         """
-        market = self.market(wish.symbol)
+        if self.halted(wish.symbol):
+            raise closed()
+        market = self._averaged(wish.symbol, self.market(wish.symbol))
         return self._committed(lambda: placing.place(self.book, account, wish, market))
+
+    def _averaged(self, symbol: str, market: Market) -> Market:
+        begins = self.now - self.book.rules[symbol].minutes * 60_000
+        candles = self.reel(symbol).between(begins, self.now)
+        return replace(market, mean=mean_price(candles, begins, self.now))
 
     def cancel(self, order: Order) -> Order:
         """Cancel an order: it is in the journal when this returns.
@@ -93,10 +126,11 @@ class Venue:
         while self.now < to:
             begins, symbols = self.now, {order.symbol for order in self.book.open_orders()}
             turns = [self.tape.reels[symbol].turn(begins) for symbol in symbols]
-            at = min([to, *(turn for turn in turns if turn)])
+            ends = self.book.faults.turns(begins)
+            at = min([to, *ends, *(turn for turn in turns if turn)])
             for symbol in sorted(symbols):
                 candle = self.tape.reels[symbol].candle(begins)
-                if candle is not None:
+                if candle is not None and not self.halted(symbol):
                     matching.advance(self.book, symbol, candle, begins, at)
             self.book.record(Advanced(at))
         self._commit()
@@ -121,16 +155,32 @@ class Venue:
         if to - self.now >= _NOTICEABLE:
             self.advance(to)
 
-    def arm(self, fault: str, times: int) -> None:
-        """Let a fault happen the next so many times."""
-        self.faults[fault] = times
+    def record(self, *events: Event) -> None:
+        """Let something happen to the exchange itself: it is in the journal when this returns."""
+        for event in events:
+            self.book.record(event)
+        self._commit()
+        self._bend()
 
-    def strikes(self, fault: str) -> bool:
-        """True when an armed fault happens now; it is then used up by one."""
-        left = self.faults.get(fault, 0)
-        if left:
-            self.faults[fault] = left - 1
-        return left > 0
+    def strikes(
+        self, name: FaultName, account: str = "", symbol: str = "", side: str = ""
+    ) -> Fault | None:
+        """The armed fault of a name that happens now; it is then used up by one."""
+        fault = self.book.faults.find(name, self.now, account, symbol, side)
+        if fault is not None and fault.left is not None:
+            self.book.record(Struck(fault.id))
+            self._commit()
+        return fault
+
+    def _bend(self) -> None:
+        """Let the candles be those of a market in which what was armed happens."""
+        moves: dict[str, list[Move]] = {}
+        for each in self.book.faults.moves:
+            move = Move(each.since, 1 + float(each.by), each.name == "flash_crash")
+            moves.setdefault(each.symbol, []).append(move)
+        reels = self._recorded.reels
+        changed = {symbol: bent(reels[symbol], tuple(all_)) for symbol, all_ in moves.items()}
+        self.tape = Tape({**reels, **changed}) if changed else self._recorded
 
     def _committed(self, change: Callable[[], T]) -> T:
         changed = change()

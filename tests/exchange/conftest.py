@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import localcontext
@@ -20,8 +20,10 @@ import time_machine
 
 from pipelines.domain.document import Document
 from runner.exchange import remote
-from runner.exchange.messages import Fault, Ready, State, Step
+from runner.exchange.core.faults import FaultName
+from runner.exchange.messages import Clear, Fault, Ready, State, Step
 from runner.exchange.settings import ccxt_settings
+from runner.rehearsal.bot import SteppedBot, stepped_bot
 
 STARTED_SECONDS = 60
 
@@ -72,8 +74,11 @@ class Running:
     def step(self, **by: Any) -> State:
         return self.ask("step", Step(to=self.now + timedelta(**by)))
 
-    def fault(self, times: int = 1) -> State:
-        return self.ask("fault", Fault(name="lost_answer", times=times))
+    def fault(self, name: FaultName = "lost_answer", **how: Any) -> State:
+        return self.ask("fault", Fault(name=name, **how))
+
+    def clear(self) -> State:
+        return self.ask("clear", Clear())
 
     @property
     def now(self) -> datetime:
@@ -128,21 +133,11 @@ def exchange(serve: Serve) -> Iterator[Running]:
 class Bot:
     """A real freqtrade in a process of its own that processes once for every turn."""
 
-    process: subprocess.Popen[str]
+    stepped: SteppedBot
     folder: Path
 
     def turn(self, now: datetime) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"now": now.isoformat()}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, (self.folder / "log").read_text()[-3000:]
-        done: dict[str, Any] = json.loads(line)
-        return done
-
-    def stop(self) -> None:
-        self.process.communicate(timeout=30)
+        return self.stepped.turn(now).model_dump()
 
 
 StartBot = Callable[[Path, dict[str, Any], str], AbstractContextManager[Bot]]
@@ -155,26 +150,15 @@ def start_bot() -> StartBot:
     @contextmanager
     def started(folder: Path, config: dict[str, Any], strategy: str) -> Iterator[Bot]:
         folder.mkdir(exist_ok=True)
-        # freqtrade writes no log where it thinks that it is itself being tested.
-        unwatched = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "beat.py").write_text(strategy)
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "runner.bots.stepped", "config.json"],
-                cwd=folder,
-                env=unwatched,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        bot = Bot(process, folder)
-        try:
-            yield bot
-            bot.stop()
-        finally:
-            process.kill()
-            process.communicate()
+        with pytest.MonkeyPatch.context() as patch:
+            # freqtrade writes no log where it thinks that it is itself being tested.
+            for name in [name for name in os.environ if "PYTEST" in name]:
+                patch.delenv(name)
+            bot = ExitStack()
+            stepped = bot.enter_context(stepped_bot(folder, [folder / "config.json"]))
+        with bot:
+            yield Bot(stepped, folder)
 
     return started

@@ -158,7 +158,7 @@ def late(api: Any, milliseconds: int) -> Any:
         ),
         (lambda api: api.create_order(BTC, "limit", "buy", 0.0001, price(api)), None, "NOTIONAL"),
         (
-            lambda api: api.create_order(BTC, "limit", "buy", 900, price(api)),
+            lambda api: api.create_order(BTC, "limit", "buy", 300, price(api)),
             ccxt.InsufficientFunds,
             "insufficient balance",
         ),

@@ -3,13 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.exchange import remote
 from runner.exchange.settings import freqtrade_settings
+from runner.rehearsal import kept
+from runner.rehearsal.reconciliation import STATUS, differences
 
 pytestmark = pytest.mark.freqtrade
 
@@ -67,7 +69,7 @@ def configured(api_url: str, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def kept(folder: Path, query: str) -> list[dict[str, Any]]:
+def rows(folder: Path, query: str) -> list[dict[str, Any]]:
     """Rows of freqtrade's own database."""
     with closing(sqlite3.connect(folder / "trades.sqlite")) as database:
         database.row_factory = sqlite3.Row
@@ -75,7 +77,7 @@ def kept(folder: Path, query: str) -> list[dict[str, Any]]:
 
 
 def closed_trades(folder: Path) -> list[dict[str, Any]]:
-    return kept(folder, "SELECT * FROM trades WHERE is_open = 0")
+    return rows(folder, "SELECT * FROM trades WHERE is_open = 0")
 
 
 def run(exchange: Any, bot: Any, hours: int) -> None:
@@ -109,72 +111,41 @@ def test_at_least_three_trades_were_opened_and_closed(traded: tuple[Any, Path]) 
     assert len({trade["pair"] for trade in trades}) > 1
 
 
-def test_every_order_that_freqtrade_keeps_equals_the_exchange_s_book(
+def test_every_order_fee_and_balance_equals_the_exchange_s_book(
     traded: tuple[Any, Path],
 ) -> None:
     exchange, folder = traded
-    orders = kept(folder, "SELECT * FROM orders ORDER BY id")
+    mine, theirs = kept.kept(folder / "trades.sqlite"), remote.book(exchange.ready, "key")
+    assert len(mine.orders) >= 6
+    assert differences(mine, theirs) == ()
+
+
+def test_the_book_that_is_compared_is_the_one_that_ccxt_is_told_of(
+    traded: tuple[Any, Path],
+) -> None:
+    exchange, _ = traded
+    book = remote.book(exchange.ready, "key")
     with exchange.then():
         api = exchange.ccxt()
-        book = {o["id"]: o for pair in PAIRS for o in api.fetch_orders(pair)}
+        orders = [order for pair in PAIRS for order in api.fetch_orders(pair)]
         fills = [trade for pair in PAIRS for trade in api.fetch_my_trades(pair)]
-
-    assert len(orders) >= 6
-    for order in orders:
-        there = book.pop(order["order_id"])
-        assert order["status"] == there["status"]
-        assert order["ft_order_side"] in (there["side"], "stoploss")
-        assert order["amount"] == there["amount"]
-        assert order["filled"] == there["filled"]
-        assert order["average"] == there["average"]
-        if there["type"] == "limit":
-            assert order["price"] == there["price"]
-        fees = [f["fee"]["cost"] for f in fills if f["order"] == there["id"]]
-        if order["ft_order_side"] == "buy" and there["filled"]:
-            assert order["ft_fee_base"] == pytest.approx(sum(fees), abs=0)
-    # It forgets entries that were cancelled before anything was filled, and nothing else.
-    assert {(o["status"], o["filled"]) for o in book.values()} <= {("canceled", 0.0)}
-
-
-def test_fees_of_closed_trades_are_those_of_the_exchange(traded: tuple[Any, Path]) -> None:
-    exchange, folder = traded
-    with exchange.then():
-        api = exchange.ccxt()
-        fills = [trade["info"] for pair in PAIRS for trade in api.fetch_my_trades(pair)]
-    for trade in closed_trades(folder):
-        orders = kept(folder, f"SELECT * FROM orders WHERE ft_trade_id = {trade['id']}")
-        numbers = {int(order["order_id"]) for order in orders}
-        mine = [fill for fill in fills if fill["orderId"] in numbers]
-        for name, bought, amount in (("open", True, "qty"), ("close", False, "quoteQty")):
-            side = [fill for fill in mine if fill["isBuyer"] is bought]
-            paid = sum(Decimal(fill["commission"]) for fill in side)
-            rate = paid / sum(Decimal(fill[amount]) for fill in side)
-            assert trade[f"fee_{name}"] == pytest.approx(float(rate), abs=1e-8)
-            assert {trade[f"fee_{name}_currency"]} == {fill["commissionAsset"] for fill in side}
-
-
-def test_balances_equal_what_the_fills_say_to_the_last_unit(traded: tuple[Any, Path]) -> None:
-    exchange, folder = traded
-    expected = {"USDT": Decimal(5000)}
-    with exchange.then():
-        api = exchange.ccxt()
-        for pair in PAIRS:
-            base = pair.split("/")[0]
-            for row in (trade["info"] for trade in api.fetch_my_trades(pair)):
-                sign = 1 if row["isBuyer"] else -1
-                for asset, change in (
-                    (base, sign * Decimal(row["qty"])),
-                    ("USDT", -sign * Decimal(row["quoteQty"])),
-                    (row["commissionAsset"], -Decimal(row["commission"])),
-                ):
-                    expected[asset] = expected.get(asset, Decimal(0)) + change
-        told = api.fetch_balance()["info"]["balances"]
-    held = {b["asset"]: Decimal(b["free"]) + Decimal(b["locked"]) for b in told}
-    assert {asset: amount for asset, amount in held.items() if amount} == {
-        asset: amount for asset, amount in expected.items() if amount
-    }
-    for trade in kept(folder, "SELECT * FROM trades WHERE is_open = 1 AND amount > 0"):
-        assert Decimal(str(trade["amount"])) <= held[trade["pair"].split("/")[0]]
+        total = api.fetch_balance()["total"]
+    assert sorted((o["id"], o["status"], o["amount"], o["filled"], o["cost"]) for o in orders) == (
+        sorted(
+            (
+                str(o.id),
+                STATUS[o.standing],
+                float(o.quantity),
+                float(o.executed),
+                float(o.quote),
+            )
+            for o in book.orders
+        )
+    )
+    assert sorted((f["order"], f["fee"]["cost"], f["fee"]["currency"]) for f in fills) == sorted(
+        (str(fill.order), float(fill.commission), fill.asset) for fill in book.fills
+    )
+    assert {a: t for a, t in total.items() if t} == {a: float(b) for a, b in book.balances.items()}
 
 
 def test_partial_fills_and_stops_on_the_exchange_happened(traded: tuple[Any, Path]) -> None:
@@ -184,7 +155,7 @@ def test_partial_fills_and_stops_on_the_exchange_happened(traded: tuple[Any, Pat
         trades = [trade for pair in PAIRS for trade in api.fetch_my_trades(pair)]
     orders = [trade["order"] for trade in trades]
     assert len(orders) > len(set(orders)), "no order was filled in more than one part"
-    stops = kept(folder, "SELECT * FROM orders WHERE ft_order_side = 'stoploss'")
+    stops = rows(folder, "SELECT * FROM orders WHERE ft_order_side = 'stoploss'")
     with exchange.then():
         types = {api.fetch_order(s["order_id"], s["ft_pair"])["info"]["type"] for s in stops}
     assert types == {"STOP_LOSS_LIMIT"}
@@ -195,7 +166,7 @@ def test_a_dry_run_sends_no_order(serve: Any, start_bot: Any, tmp_path: Path) ->
         config = configured(exchange.ready.api_url, dry_run=True)
         with start_bot(tmp_path, config, BEAT) as bot:
             run(exchange, bot, 12)
-        assert kept(tmp_path, "SELECT * FROM orders WHERE filled > 0")
+        assert rows(tmp_path, "SELECT * FROM orders WHERE filled > 0")
         told = exchange.ask("status")
         assert (told.orders, told.orders_sent) == (0, 0)
 
@@ -218,12 +189,11 @@ def test_an_entry_whose_answer_was_lost_is_filled_there_and_unknown_here(
 
         assert (done["state"], done["trouble"]) == ("running", "")
         assert "Could not place buy order due to NetworkError" in (tmp_path / "log").read_text()
-        with exchange.then():
-            orders = exchange.ccxt().fetch_orders("BTC/USDT")
-            btc = exchange.ccxt().fetch_balance()["BTC"]["total"]
-        known = [row["order_id"] for row in kept(tmp_path, "SELECT order_id FROM orders")]
-        orphans = [order for order in orders if order["id"] not in known]
-        assert [(o["status"], o["side"], o["filled"] > 0) for o in orphans] == [
-            ("closed", "buy", True)
-        ]
-        assert btc >= orphans[0]["filled"] * 0.999
+        book = remote.book(exchange.ready, "key")
+        (order,) = (each for each in book.orders if each.side == "BUY" and each.id == 1)
+        found = differences(kept.kept(tmp_path / "trades.sqlite"), book)
+    assert [(each.what, each.key, each.kept) for each in found[:1]] == [
+        ("order 1", "is there", "no")
+    ]
+    assert order.executed > 0
+    assert {each.what for each in found[1:]} == {"balance of BTC", "balance of USDT"}

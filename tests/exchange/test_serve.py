@@ -127,7 +127,7 @@ def test_the_control_port_wants_its_token(exchange: Any) -> None:
     url = f"{stranger.control_url}/fault"
     answer = httpx.post(url, json={"name": "lost_answer"}, trust_env=False)
     assert answer.status_code == 401
-    assert exchange.ask("status").faults == {"lost_answer": 0}
+    assert exchange.ask("status").faults == ()
 
 
 def test_the_control_port_refuses_what_makes_no_sense(exchange: Any) -> None:
@@ -198,28 +198,66 @@ def test_the_commands_speak_to_it(exchange: Any) -> None:
     assert settings["exchange"]["enable_ws"] is False
 
     assert json.loads(command("fault", "lost_answer", "--json", *there).stdout)["faults"]
-    assert json.loads(command("fault", "lost_answer", "--times", "0", "--json", *there).stdout)
+    ended = command("fault", "lost_answer", "--times", "0", "--json", *there)
+    assert json.loads(ended.stdout)["faults"] == []
     added = command("account", "add", "dave:d:d:USDT=5.5", "--json", *there)
     assert json.loads(added.stdout)["accounts"]["dave"]["USDT"]["free"] == "5.5"
+    allowed = ("--permission", "read", "--permission", "futures", "--ip", "127.0.0.1")
+    command("account", "add", "erin:e:e:USDT=1", *allowed, *there)
     assert "dave: 5.5 USDT" in command("status", *there).stdout
+    with exchange.then():
+        told = exchange.ccxt("e", "e").sapiGetAccountApiRestrictions()
+    assert (told["enableSpotAndMarginTrading"], told["enableFutures"]) == (False, True)
+    assert told["ipRestrict"] is True
     before = exchange.now
     command("step", "--seconds", "60", *there)
     assert (exchange.now - before).total_seconds() == 60
 
 
 @pytest.mark.parametrize(
+    ("arguments", "armed"),
+    [
+        (("partial_fill", "--share", "0.3", "--side", "sell"), {"by": "0.3", "side": "SELL"}),
+        (("price_gap", "--by", "-10%", "--symbol", "BTC/USDT"), {"by": "-0.1", "left": None}),
+        (("clock_skew", "--by", "-1h", "--account", "alice"), {"by": "-3600000"}),
+        (("server_error", "--for", "2m"), {"left": None, "until": "2023-01-02T00:02:00Z"}),
+        (("server_error", "--for", "1d", "--times", "3"), {"left": 3}),
+        (("rejected_order", "--code", "-1013"), {"left": 1, "until": None}),
+    ],
+)
+def test_a_fault_is_armed_as_it_is_written(
+    arguments: tuple[str, ...], armed: dict[str, Any], serve: Any
+) -> None:
+    with serve("--start", "2023-01-02", "--account", "alice:key:secret") as exchange:
+        there = ("--ready-file", str(exchange.ready_file))
+        done = json.loads(command("fault", *arguments, "--json", *there).stdout)
+        assert done["faults"][0] | armed | {"name": arguments[0]} == done["faults"][0]
+        assert f"fault {arguments[0]}" in command("status", *there).stdout
+        cleared = json.loads(command("fault", "clear", "--json", *there).stdout)
+        assert [each["name"] for each in cleared["faults"]] in ([], ["price_gap"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("fault", "timeout", "--for", "-5s"), "--for: should be a span of time, got '-5s'"),
+        (("fault", "timeout", "--for", "soon"), "--for: should be a span of time, got 'soon'"),
+        (("fault", "price_gap", "--by", "0.1"), "--by: should look like -10% or 1h, got '0.1'"),
+        (("fault", "price_gap", "--by", "x%"), "--by: should look like -10% or 1h, got 'x%'"),
+        (("fault", "price_gap", "--by", "nan%"), "--by: should look like -10% or 1h"),
+        (("fault", "partial_fill", "--share", "half"), "--share: should look like 0.3"),
+        (("fault", "partial_fill", "--share", "1", "--by", "1%"), "--share: cannot stand beside"),
         (("serve", "--start", "1999-01-01"), "--start: there are no candles then"),
         (("serve", "--account", "alice"), "--account: should have a name, a key and a secret"),
         (("serve", "--fee", "much"), "--fee: should be a share between 0 and 1"),
         (("serve", "--markets", "nowhere.json"), "nowhere.json: cannot be read"),
         (("status", "--ready-file", "nowhere.json"), "nowhere.json: there is no such file"),
-        (("fault", "earthquake", "--ready-file", "x"), "invalid value for '{lost_answer}'"),
+        (("fault", "earthquake", "--ready-file", "x"), "invalid value for '{server_error|"),
     ],
 )
 def test_bad_input_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
-    ended = command(*arguments)
+    there = () if {"serve", "--ready-file"} & {*arguments} else ("--ready-file", "x")
+    ended = command(*arguments, *there)
     assert ended.returncode == ExitCode.BAD_INPUT
     assert ended.stderr.startswith(f"error: {said}")
     assert ended.stdout == ""

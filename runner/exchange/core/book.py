@@ -1,10 +1,11 @@
 """The book: accounts, balances, orders and fills, as their events made them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
+from runner.exchange.core.faults import Armed, Disarmed, Fault, Faults, Struck
 from runner.exchange.core.orders import (
     ZERO,
     Accepted,
@@ -16,33 +17,43 @@ from runner.exchange.core.orders import (
     Fill,
     Filled,
     Funded,
+    Kind,
     Opened,
     Order,
     Side,
     Standing,
     Triggered,
+    ceiling,
     floor,
 )
 from runner.exchange.core.rules import Rules
+from runner.exchange.core.terms import Terms
 
-
-@dataclass(frozen=True)
-class Terms:
-    """What trading costs, and how much of the market's volume everybody here may take together."""
-
-    fee: Decimal = Decimal("0.001")
-    volume_share: Decimal = Decimal("0.1")
+Price = Callable[[str, int], Decimal | None]
+"""What a symbol is worth at a moment; None while nobody knows."""
 
 
 class Book:
-    """What the exchange knows. It changes by events only; `drain` hands over the new ones."""
+    """What the exchange knows. It changes by events only; `drain` hands over the new ones.
 
-    def __init__(self, rules: Mapping[str, Rules], terms: Terms, now: int) -> None:
+    `price` tells what the fee asset is worth; without it every fee is paid in what is received.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rules],
+        terms: Terms,
+        now: int,
+        price: Price = lambda _symbol, _at: None,
+    ) -> None:
         self.rules, self.terms, self.now = rules, terms, now
+        self._price = price
         self.accounts: dict[str, Account] = {}
         self.balances: defaultdict[str, dict[str, Balance]] = defaultdict(dict)
         self.orders: dict[int, Order] = {}
         self.fills: list[Fill] = []
+        self.faults = Faults()
+        self._fills_of: defaultdict[int, list[Fill]] = defaultdict(list)
         self._open: dict[int, None] = {}
         self._taken: dict[str, tuple[int, Decimal]] = {}
         self._new: list[Event] = []
@@ -77,12 +88,24 @@ class Book:
 
     def fills_of(self, order_id: int) -> list[Fill]:
         """The fills of an order, the oldest first."""
-        return [fill for fill in self.fills if fill.order_id == order_id]
+        return list(self._fills_of.get(order_id, ()))
 
     def left_of(self, symbol: str, candle: int, volume: Decimal) -> Decimal:
         """How much of a candle's volume may still be taken."""
         opened, taken = self._taken.get(symbol, (candle, ZERO))
-        return max(volume * self.terms.volume_share - (taken if opened == candle else ZERO), ZERO)
+        allowed = volume * self.terms.share(symbol, candle)
+        return max(allowed - (taken if opened == candle else ZERO), ZERO)
+
+    def fillable(self, order: Order) -> Decimal:
+        """How much of an order may be filled now: what is left, unless a fault holds it back."""
+        fault = self.faults.bound(order.id, self.now) or self._partial(order)
+        if fault is None:
+            return order.remaining
+        most = ceiling(order.quantity * fault.by, self.rules[order.symbol].step)
+        return max(min(order.remaining, most - order.executed), ZERO)
+
+    def _partial(self, order: Order) -> Fault | None:
+        return self.faults.find("partial_fill", self.now, order.account, order.symbol, order.side)
 
     def fill(
         self,
@@ -94,19 +117,53 @@ class Book:
         at: int,
         candle: int,
     ) -> None:
-        """Trade a part of an order. The fee is taken from what the account gets."""
+        """Trade a part of an order. The fee is taken from what the account gets, or has."""
         order = self.orders[order_id]
         quote = floor(price * quantity)
-        received = quantity if order.side is Side.BUY else quote
-        commission = floor(received * self.terms.fee)
-        number = len(self.fills) + 1
-        fill = Fill(number, order_id, price, quantity, quote, commission, maker, at, candle)
+        fault = None if self.faults.bound(order_id, self.now) else self._partial(order)
+        if fault is not None:
+            self.record(Struck(fault.id, order_id))
+        asset, commission = self._commission(order, quantity, quote, at)
+        fill = Fill(
+            id=len(self.fills) + 1,
+            order_id=order_id,
+            price=price,
+            quantity=quantity,
+            quote=quote,
+            commission=commission,
+            commission_asset=asset,
+            maker=maker,
+            at=at,
+            candle=candle,
+        )
         self.record(Filled(fill))
 
-    def commission_asset(self, order: Order) -> str:
-        """The asset in which the fee of an order is paid: the one that it gets."""
-        rules = self.rules[order.symbol]
-        return rules.base if order.side is Side.BUY else rules.quote
+    def _commission(
+        self, order: Order, quantity: Decimal, quote: Decimal, at: int
+    ) -> tuple[str, Decimal]:
+        """The asset and the amount of a fee: the fee asset, when there is enough of it."""
+        rules, terms = self.rules[order.symbol], self.terms
+        buying = order.side is Side.BUY
+        asset, received = (rules.base, quantity) if buying else (rules.quote, quote)
+        reduced = terms.fee * (1 - terms.discount)
+        if terms.fee_asset == asset:
+            return asset, floor(received * reduced)
+        worth = self._worth(terms.fee_asset, rules.quote, at)
+        if worth:
+            commission = floor(quote * reduced / worth)
+            spent = self._spent(order) == terms.fee_asset and order.kind is Kind.MARKET
+            paid = (quote if buying else quantity) if spent else ZERO
+            if self.balance(order.account, terms.fee_asset).free - paid >= commission:
+                return terms.fee_asset, commission
+        return asset, floor(received * terms.fee)
+
+    def _worth(self, asset: str, quote: str, at: int) -> Decimal | None:
+        """What an asset is worth in another one; None where it is not traded against it."""
+        if asset == quote:
+            return Decimal(1)
+        found = (r.symbol for r in self.rules.values() if (r.base, r.quote) == (asset, quote))
+        symbol = next(found, None)
+        return self._price(symbol, at) if symbol else None
 
     def _apply(self, event: Event) -> None:
         match event:
@@ -124,6 +181,8 @@ class Book:
                 self._put(replace(self.orders[order_id], standing=standing, updated_at=at))
             case Advanced(at):
                 self.now = at
+            case Armed() | Struck() | Disarmed():
+                self.faults.apply(event)
 
     def _accept(self, order: Order) -> None:
         self.orders[order.id] = order
@@ -143,6 +202,7 @@ class Book:
         executed = order.executed + fill.quantity
         whole = executed == order.quantity
         self.fills.append(fill)
+        self._fills_of[order.id].append(fill)
         self._put(
             replace(
                 order,
@@ -152,10 +212,11 @@ class Book:
                 updated_at=fill.at,
             )
         )
-        bought = order.side is Side.BUY
-        paid, received = (fill.quote, fill.quantity) if bought else (fill.quantity, fill.quote)
-        self._move(order.account, self._spent(order), -paid, ZERO)
-        self._move(order.account, self.commission_asset(order), received - fill.commission, ZERO)
+        rules = self.rules[order.symbol]
+        sign = 1 if order.side is Side.BUY else -1
+        self._move(order.account, rules.base, sign * fill.quantity, ZERO)
+        self._move(order.account, rules.quote, -sign * fill.quote, ZERO)
+        self._move(order.account, fill.commission_asset, -fill.commission, ZERO)
         opened, taken = self._taken.get(order.symbol, (fill.candle, ZERO))
         before = taken if opened == fill.candle else ZERO
         self._taken[order.symbol] = fill.candle, before + fill.quantity

@@ -23,27 +23,35 @@ from runner.exchange.core.orders import (
 from runner.exchange.core.path import Candle, Leg, legs
 
 
-def bid(price: Decimal, tick: Decimal) -> Decimal:
+def bid(price: Decimal, tick: Decimal, width: int = 1) -> Decimal:
     """What the market buys at when it last traded at `price`, which may lie between ticks."""
-    return floor(price, tick)
+    return max(floor(price, tick) - (width - 1) // 2 * tick, tick)
 
 
-def ask(price: Decimal, tick: Decimal) -> Decimal:
-    """What the market sells at: one tick above its bid."""
-    return bid(price, tick) + tick
+def ask(price: Decimal, tick: Decimal, width: int = 1) -> Decimal:
+    """What the market sells at: `width` ticks above its bid."""
+    return bid(price, tick, width) + width * tick
 
 
-def touch(book: Book, order: Order, price: Decimal) -> Decimal:
-    """The price that an order would get if it took now."""
-    tick = book.rules[order.symbol].tick
-    return ask(price, tick) if order.side is Side.BUY else bid(price, tick)
+def quotes(
+    book: Book, symbol: str, price: Decimal, candle: Candle | None
+) -> tuple[Decimal, Decimal]:
+    """What the market buys at, and what it sells at."""
+    tick = book.rules[symbol].tick
+    width = book.terms.width(symbol, candle.opens if candle else 0, price, tick)
+    return bid(price, tick, width), ask(price, tick, width)
 
 
-def crosses(book: Book, order: Order, price: Decimal) -> bool:
+def touch(book: Book, order: Order, price: Decimal, candle: Candle | None) -> Decimal:
+    """The best price that an order would get if it took now."""
+    return quotes(book, order.symbol, price, candle)[order.side is Side.BUY]
+
+
+def crosses(book: Book, order: Order, price: Decimal, candle: Candle | None) -> bool:
     """True when an order would be filled at once."""
     if order.kind is Kind.MARKET:
         return True
-    offered = touch(book, order, price)
+    offered = touch(book, order, price, candle)
     return order.price >= offered if order.side is Side.BUY else order.price <= offered
 
 
@@ -60,15 +68,42 @@ def available(book: Book, symbol: str, candle: Candle | None) -> Decimal:
     return floor(left, book.rules[symbol].step)
 
 
+def offer(
+    book: Book, order: Order, price: Decimal, candle: Candle | None
+) -> tuple[Decimal, Decimal]:
+    """How much of an order would be filled if it took now, and at which price."""
+    best = touch(book, order, price, candle)
+    quantity = min(book.fillable(order), available(book, order.symbol, candle))
+    if candle is None or quantity <= 0 or not book.terms.slippage:
+        return quantity, best
+    return _slip(book, order, candle, quantity, best)
+
+
+def _slip(
+    book: Book, order: Order, candle: Candle, quantity: Decimal, best: Decimal
+) -> tuple[Decimal, Decimal]:
+    """What is taken moves the price; as much is taken as the limit allows."""
+    rules, terms = book.rules[order.symbol], book.terms
+    allowed = candle.volume * terms.share(order.symbol, candle.opens)
+    taken = allowed - book.left_of(order.symbol, candle.opens, candle.volume)
+    market = order.kind is Kind.MARKET
+    if not market:
+        room = abs(order.price - best) / (best * terms.slippage) * allowed
+        quantity = min(quantity, floor(max(room - taken, ZERO), rules.step))
+    slipped = terms.slipped(order.side, best, (taken + quantity) / allowed, rules.tick)
+    # A quotient is rounded: what is beyond the limit by that is filled at the limit.
+    bound = min if order.side is Side.BUY else max
+    return quantity, slipped if market else bound(slipped, order.price)
+
+
 def take(book: Book, order_id: int, price: Decimal, candle: Candle | None, at: int) -> None:
     """Fill what crosses the market, as far as there is volume; what may not wait expires."""
     order = book.orders[order_id]
-    quantity = min(order.remaining, available(book, order.symbol, candle))
-    whole = quantity == order.remaining
-    wanted = quantity > 0 and (whole or order.time_in_force is not TimeInForce.FOK)
-    if candle is not None and wanted and crosses(book, order, price):
-        offered = touch(book, order, price)
-        book.fill(order_id, offered, quantity, maker=False, at=at, candle=candle.opens)
+    if candle is not None and crosses(book, order, price, candle):
+        quantity, offered = offer(book, order, price, candle)
+        whole = quantity == order.remaining
+        if quantity > 0 and (whole or order.time_in_force is not TimeInForce.FOK):
+            book.fill(order_id, offered, quantity, maker=False, at=at, candle=candle.opens)
     waits = order.kind is not Kind.MARKET and order.time_in_force is TimeInForce.GTC
     if book.orders[order_id].is_open and not waits:
         book.record(Closed(order_id, Standing.EXPIRED, at))
@@ -127,11 +162,12 @@ def _rest(book: Book, symbol: str, candle: Candle, leg: Leg) -> None:
 
 def _fill_resting(book: Book, order: Order, candle: Candle, leg: Leg, passed: Decimal) -> Decimal:
     """Fill one order with what the leg traded beyond its price and others did not take."""
+    share = book.terms.share(order.symbol, candle.opens)
     beyond = leg.share_below if order.side is Side.BUY else leg.share_above
-    volume = beyond(order.price) * leg.volume * book.terms.volume_share - passed
+    volume = beyond(order.price) * leg.volume * share - passed
     step = book.rules[order.symbol].step
     left = min(floor(volume, step), available(book, order.symbol, candle))
-    quantity = min(order.remaining, left)
+    quantity = min(book.fillable(order), left)
     if quantity <= 0:
         return ZERO
     book.fill(order.id, order.price, quantity, maker=True, at=leg.ends, candle=candle.opens)

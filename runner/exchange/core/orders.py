@@ -5,6 +5,8 @@ from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from enum import StrEnum
 from typing import Literal
 
+from runner.exchange.core.faults import Armed, Disarmed, Struck
+
 UNIT = Decimal("1e-8")
 """The smallest part of an asset that the books keep."""
 
@@ -110,6 +112,7 @@ class Fill:
     quantity: Decimal
     quote: Decimal
     commission: Decimal
+    commission_asset: str
     maker: bool
     at: int
     candle: int
@@ -123,13 +126,22 @@ class Balance:
     locked: Decimal = ZERO
 
 
+Permission = Literal["read", "trade", "futures", "withdraw"]
+"""What a key may do. Nobody can withdraw here: it is only told."""
+
+
 @dataclass(frozen=True)
 class Account:
-    """Somebody who trades here. The key names, the secret signs."""
+    """Somebody who trades here. The key names, the secret signs.
+
+    Everybody may read. `addresses` are those that the key may be used from; none: from anywhere.
+    """
 
     name: str
     key: str
     secret: str
+    permissions: tuple[Permission, ...] = ("trade",)
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,4 +205,6 @@ class Advanced:
     event: Literal["advanced"] = "advanced"
 
 
-Event = Opened | Funded | Accepted | Triggered | Filled | Closed | Advanced
+Event = (
+    Opened | Funded | Accepted | Triggered | Filled | Closed | Advanced | Armed | Struck | Disarmed
+)

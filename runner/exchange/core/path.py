@@ -4,7 +4,7 @@ Each of the three legs takes a third of the candle, and price and volume move ev
 So the price at every moment follows from the candle alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -99,3 +99,11 @@ def so_far(candle: Candle, at: int) -> Candle:
     return Candle(
         candle.opens, candle.length, candle.open, max(prices), min(prices), prices[-1], volume
     )
+
+
+def mean_price(candles: Iterable[Candle], begins: int, ends: int) -> Decimal | None:
+    """The mean price between two moments, by volume; None when nothing was traded."""
+    found = [leg for candle in candles for leg in legs(candle, begins, ends)]
+    volume = sum((leg.volume for leg in found), Decimal(0))
+    worth = sum((leg.volume * (leg.start + leg.end) / 2 for leg in found), Decimal(0))
+    return worth / volume if volume else None

@@ -1,6 +1,6 @@
 """New orders and cancelled ones: what is accepted, and what Binance says to the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from runner.exchange.core import matching
@@ -17,7 +17,7 @@ from runner.exchange.core.orders import (
     floor,
 )
 from runner.exchange.core.path import Candle
-from runner.exchange.core.rejection import Rejection, insufficient, missing
+from runner.exchange.core.rejection import Rejection, closed, insufficient, missing
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,19 @@ class Wish:
 
 @dataclass(frozen=True)
 class Market:
-    """How a symbol stands: the last price, and the candle that is open, if there is one."""
+    """How a symbol stands: the last price, and the candle that is open, if there is one.
+
+    `mean` is what its price was on average of late, where filters ask for that.
+    """
 
     price: Decimal
     candle: Candle | None
+    mean: Decimal | None = None
+
+    @property
+    def average(self) -> Decimal:
+        """What filters compare with."""
+        return self.price if self.mean is None else self.mean
 
 
 def place(book: Book, account: str, wish: Wish, market: Market) -> Order:
@@ -75,7 +84,7 @@ def cancel(book: Book, order: Order) -> Order:
 def _asked(book: Book, account: str, wish: Wish, market: Market) -> Order:
     number = len(book.orders) + 1
     _check_shape(wish)
-    return Order(
+    order = Order(
         id=number,
         client_id=wish.client_id or f"x-{number}",
         account=account,
@@ -84,12 +93,13 @@ def _asked(book: Book, account: str, wish: Wish, market: Market) -> Order:
         kind=wish.kind,
         time_in_force=wish.time_in_force or TimeInForce.GTC,
         price=wish.price or ZERO,
-        quantity=_quantity(book, wish, market),
+        quantity=wish.quantity or ZERO,
         stop_price=wish.stop_price or ZERO,
         placed_at=book.now,
         updated_at=book.now,
         waiting=wish.kind is Kind.STOP_LOSS_LIMIT,
     )
+    return order if wish.quantity is not None else _affordable(book, order, wish, market)
 
 
 def _check_shape(wish: Wish) -> None:
@@ -111,33 +121,39 @@ def _check_shape(wish: Wish) -> None:
         raise missing("quantity")
 
 
-def _quantity(book: Book, wish: Wish, market: Market) -> Decimal:
-    if wish.quantity is not None:
-        return wish.quantity
-    rules = book.rules[wish.symbol]
-    buying = wish.side is Side.BUY
-    price = (matching.ask if buying else matching.bid)(market.price, rules.tick)
-    return floor((wish.spend or ZERO) / price, rules.step)
+def _affordable(book: Book, order: Order, wish: Wish, market: Market) -> Order:
+    """The order with as much as can be had for what may be spent: rather less than more."""
+    step, spend = book.rules[order.symbol].step, wish.spend or ZERO
+    price = matching.touch(book, order, market.price, market.candle)
+    order = replace(order, quantity=floor(spend / price, step))
+    _, price = matching.offer(book, order, market.price, market.candle)
+    return replace(order, quantity=floor(spend / price, step))
 
 
 def _check_filters(book: Book, order: Order, market: Market) -> None:
     rules = book.rules[order.symbol]
-    rules.check_quantity(order.quantity)
+    if not rules.trading:
+        raise closed()
+    rules.check_quantity(order.kind, order.quantity)
     if order.kind is Kind.MARKET:
-        rules.check_notional(order.kind, market.price * order.quantity)
+        rules.worth.check(order.kind, market.average * order.quantity)
         return
     rules.check_price(order.price)
     if order.waiting:
         rules.check_price(order.stop_price, "stopPrice")
-    rules.check_distance(order.side, order.price, market.price)
-    rules.check_notional(order.kind, order.price * order.quantity)
+    rules.band.check(order.side, order.price, market.average)
+    rules.worth.check(order.kind, order.price * order.quantity)
+    mine = book.open_orders(order.symbol, order.account)
+    rules.check_room(len(mine), sum(each.waiting for each in mine), stop=order.waiting)
 
 
 def _check_market(book: Book, order: Order, market: Market) -> None:
     twin = (o for o in book.open_orders(account=order.account) if o.client_id == order.client_id)
     if next(twin, None):
         raise Rejection(-2010, "Duplicate order sent.")
-    if order.kind is Kind.LIMIT_MAKER and matching.crosses(book, order, market.price):
+    if order.kind is Kind.LIMIT_MAKER and matching.crosses(
+        book, order, market.price, market.candle
+    ):
         raise Rejection(-2010, "Order would immediately match and take.")
     if order.waiting and matching.reached(order, market.price):
         raise Rejection(-2010, "Stop price would trigger immediately.")
@@ -147,10 +163,11 @@ def _check_money(book: Book, order: Order, market: Market) -> None:
     rules = book.rules[order.symbol]
     if order.side is Side.SELL:
         asset, needed = rules.base, order.quantity
+    elif order.kind is Kind.MARKET:
+        _, price = matching.offer(book, order, market.price, market.candle)
+        asset, needed = rules.quote, price * order.quantity
     else:
-        price = matching.touch(book, order, market.price)
-        bound = price if order.kind is Kind.MARKET else order.price
-        asset, needed = rules.quote, bound * order.quantity
+        asset, needed = rules.quote, order.price * order.quantity
     # A resting order locks whole units, so that is what has to be there.
     if book.balance(order.account, asset).free < max(needed, order.lock):
         raise insufficient()

@@ -17,6 +17,16 @@ def filtered(name: str) -> Rejection:
     return Rejection(-1013, f"Filter failure: {name}")
 
 
+def crowded(name: str) -> Rejection:
+    """A filter that counts open orders says no: the matching engine's code, not the API's."""
+    return Rejection(-2010, f"Filter failure: {name}")
+
+
+def closed() -> Rejection:
+    """The symbol is not traded now."""
+    return Rejection(-1013, "Market is closed.")
+
+
 def missing(name: str) -> Rejection:
     """A parameter is not there, or is no such thing as it should be."""
     return Rejection(

@@ -6,44 +6,113 @@ from decimal import Decimal
 from typing import Any
 
 from runner.exchange.core.orders import ZERO, Kind, Side
-from runner.exchange.core.rejection import Rejection, filtered
+from runner.exchange.core.rejection import Rejection, crowded, filtered
 
 _DIGITS = 8
 _ANY = Decimal("1e12")
+_FINEST = Decimal("1e-8")
+
+
+@dataclass(frozen=True)
+class Range:
+    """A filter of numbers: the least and the most that is allowed, and what divides it."""
+
+    name: str
+    least: Decimal
+    most: Decimal
+    step: Decimal
+
+    def check(self, number: Decimal) -> None:
+        """Refuse a number that is outside, or between two steps.
+
+        :raises Rejection: in the name of the filter.
+        """
+        if not self.least <= number <= self.most or number % self.step:
+            raise filtered(self.name)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A filter of what an order is worth in the quote asset, and whether MARKET is held to it."""
+
+    name: str
+    least: Decimal
+    most: Decimal
+    least_for_market: bool
+    most_for_market: bool
+
+    def check(self, kind: Kind, worth: Decimal) -> None:
+        """Refuse an order that is worth too little or too much.
+
+        :raises Rejection: in the name of the filter.
+        """
+        market = kind is Kind.MARKET
+        little = worth < self.least and (self.least_for_market or not market)
+        much = worth > self.most and (self.most_for_market or not market)
+        if little or much:
+            raise filtered(self.name)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A filter of how far a price may be from the market's, as multiples of that, for each side."""
+
+    name: str
+    buy: tuple[Decimal, Decimal]
+    sell: tuple[Decimal, Decimal]
+
+    def check(self, side: Side, price: Decimal, market: Decimal) -> None:
+        """Refuse a price that is too far away.
+
+        :raises Rejection: in the name of the filter.
+        """
+        down, up = self.buy if side is Side.BUY else self.sell
+        if not market * down <= price <= market * up:
+            raise filtered(self.name)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How one symbol trades. `bid` and `ask` bound prices, as multiples of the market's price.
+    """How one symbol trades.
 
-    `names` are those of the filters that bound prices and the least value, as they were recorded.
+    `minutes` is how long a time the market's price is averaged over for `worth` and `band`; zero
+    means its last price. `most_orders` and `most_stops` may be open for an account.
     """
 
     symbol: str
     base: str
     quote: str
-    tick: Decimal
-    lowest: Decimal
-    highest: Decimal
-    step: Decimal
-    least: Decimal
-    most: Decimal
-    notional: Decimal
-    bid: tuple[Decimal, Decimal]
-    ask: tuple[Decimal, Decimal]
-    names: tuple[str, str]
-    notional_for_market: bool
+    trading: bool
+    prices: Range
+    lots: Range
+    market_lots: Range
+    worth: Worth
+    band: Band
+    minutes: int
+    most_orders: int
+    most_stops: int
 
-    def check_quantity(self, quantity: Decimal) -> None:
+    @property
+    def tick(self) -> Decimal:
+        """What prices are multiples of."""
+        return self.prices.step
+
+    @property
+    def step(self) -> Decimal:
+        """What quantities are multiples of."""
+        return self.lots.step
+
+    def check_quantity(self, kind: Kind, quantity: Decimal) -> None:
         """Refuse an amount of the base asset that cannot be ordered.
 
-        :raises Rejection: when it is not positive, too precise, or against LOT_SIZE.
+        :raises Rejection: when it is not positive, too precise, or against a LOT_SIZE.
         """
         _precise("quantity", quantity)
         if quantity <= 0:
             raise Rejection(-1013, "Invalid quantity.")
-        if not self.least <= quantity <= self.most or quantity % self.step:
-            raise filtered("LOT_SIZE")
+        self.lots.check(quantity)
+        if kind is Kind.MARKET:
+            self.market_lots.check(quantity)
 
     def check_price(self, price: Decimal, name: str = "price") -> None:
         """Refuse a price that cannot be ordered at.
@@ -53,27 +122,17 @@ class Rules:
         _precise(name, price)
         if price <= 0:
             raise Rejection(-1013, f"Invalid {name}.")
-        if not self.lowest <= price <= self.highest or price % self.tick:
-            raise filtered("PRICE_FILTER")
+        self.prices.check(price)
 
-    def check_distance(self, side: Side, price: Decimal, market: Decimal) -> None:
-        """Refuse a price that is too far from the market's.
+    def check_room(self, open_orders: int, waiting_stops: int, *, stop: bool) -> None:
+        """Refuse one more order that stays open, where an account has so many already.
 
-        :raises Rejection: when it is against PERCENT_PRICE_BY_SIDE or PERCENT_PRICE.
+        :raises Rejection: when it is against MAX_NUM_ORDERS or MAX_NUM_ALGO_ORDERS.
         """
-        down, up = self.bid if side is Side.BUY else self.ask
-        if not market * down <= price <= market * up:
-            raise filtered(self.names[0])
-
-    def check_notional(self, kind: Kind, cost: Decimal) -> None:
-        """Refuse an order that is worth too little.
-
-        :raises Rejection: when it is against NOTIONAL or MIN_NOTIONAL.
-        """
-        if kind is Kind.MARKET and not self.notional_for_market:
-            return
-        if cost < self.notional:
-            raise filtered(self.names[1])
+        if open_orders >= self.most_orders:
+            raise crowded("MAX_NUM_ORDERS")
+        if stop and waiting_stops >= self.most_stops:
+            raise crowded("MAX_NUM_ALGO_ORDERS")
 
 
 def _precise(name: str, number: Decimal) -> None:
@@ -88,35 +147,51 @@ def rules(info: Mapping[str, Any]) -> Rules:
     :raises KeyError: when it names no symbol or assets. A filter that is not there allows all.
     """
     filters = {each["filterType"]: each for each in info.get("filters", ())}
-    price, lot = filters.get("PRICE_FILTER", {}), filters.get("LOT_SIZE", {})
-    by_side = filters.get("PERCENT_PRICE_BY_SIDE", {})
-    both = filters.get("PERCENT_PRICE", {})
-    least = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
-
-    def band(side: str) -> tuple[Decimal, Decimal]:
-        down = by_side.get(f"{side}MultiplierDown") or both.get("multiplierDown")
-        up = by_side.get(f"{side}MultiplierUp") or both.get("multiplierUp")
-        return _number(down, ZERO), _number(up, _ANY)
-
+    orders, stops = filters.get("MAX_NUM_ORDERS", {}), filters.get("MAX_NUM_ALGO_ORDERS", {})
+    band = filters.get("PERCENT_PRICE_BY_SIDE") or filters.get("PERCENT_PRICE") or {}
     return Rules(
         symbol=info["symbol"],
         base=info["baseAsset"],
         quote=info["quoteAsset"],
-        tick=_number(price.get("tickSize"), Decimal("1e-8")),
-        lowest=_number(price.get("minPrice"), ZERO),
-        highest=_number(price.get("maxPrice"), _ANY),
-        step=_number(lot.get("stepSize"), Decimal("1e-8")),
-        least=_number(lot.get("minQty"), ZERO),
-        most=_number(lot.get("maxQty"), _ANY),
-        notional=_number(least.get("minNotional"), ZERO),
-        bid=band("bid"),
-        ask=band("ask"),
-        names=(
-            "PERCENT_PRICE_BY_SIDE" if by_side else "PERCENT_PRICE",
-            "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL",
-        ),
-        notional_for_market=bool(least.get("applyMinToMarket", least.get("applyToMarket"))),
+        trading=info.get("status", "TRADING") == "TRADING",
+        prices=_range("PRICE_FILTER", filters, ("minPrice", "maxPrice", "tickSize")),
+        lots=_range("LOT_SIZE", filters, ("minQty", "maxQty", "stepSize")),
+        market_lots=_range("MARKET_LOT_SIZE", filters, ("minQty", "maxQty", "stepSize")),
+        worth=_worth(filters),
+        band=_band(band),
+        minutes=int(band.get("avgPriceMins") or 0),
+        most_orders=int(_number(orders.get("maxNumOrders"), _ANY)),
+        most_stops=int(_number(stops.get("maxNumAlgoOrders"), _ANY)),
     )
+
+
+def _range(
+    name: str, filters: Mapping[str, Mapping[str, Any]], keys: tuple[str, str, str]
+) -> Range:
+    found = filters.get(name, {})
+    least, most, step = (found.get(key) for key in keys)
+    return Range(name, _number(least, ZERO), _number(most, _ANY), _number(step, _FINEST))
+
+
+def _worth(filters: Mapping[str, Mapping[str, Any]]) -> Worth:
+    name = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
+    found = filters.get(name, {})
+    return Worth(
+        name,
+        _number(found.get("minNotional"), ZERO),
+        _number(found.get("maxNotional"), Decimal("Infinity")),
+        bool(found.get("applyMinToMarket", found.get("applyToMarket"))),
+        bool(found.get("applyMaxToMarket")),
+    )
+
+
+def _band(found: Mapping[str, Any]) -> Band:
+    def side(name: str) -> tuple[Decimal, Decimal]:
+        down = found.get(f"{name}MultiplierDown") or found.get("multiplierDown")
+        up = found.get(f"{name}MultiplierUp") or found.get("multiplierUp")
+        return _number(down, ZERO), _number(up, _ANY)
+
+    return Band(found.get("filterType", "PERCENT_PRICE"), side("bid"), side("ask"))
 
 
 def _number(text: object, otherwise: Decimal) -> Decimal:

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from runner.exchange.core.book import Book, Terms
+from runner.exchange.core.book import Book
 from runner.exchange.core.orders import Account, Funded, Opened
 from runner.exchange.core.path import Candle
 from runner.exchange.core.placing import Market
 from runner.exchange.core.rules import Rules, rules
+from runner.exchange.core.terms import Terms
 from runner.exchange.symbols import made_up
 
 HOUR = 3_600_000

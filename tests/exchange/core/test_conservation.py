@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pydantic import TypeAdapter
 
 from runner.exchange.core import placing
-from runner.exchange.core.book import Book, Terms
+from runner.exchange.core.book import Book
 from runner.exchange.core.matching import advance
 from runner.exchange.core.orders import (
     Account,
@@ -27,11 +27,13 @@ from runner.exchange.core.path import Candle, price_at
 from runner.exchange.core.placing import Market, Wish
 from runner.exchange.core.rejection import Rejection
 from runner.exchange.core.rules import rules
+from runner.exchange.core.terms import Terms
 from runner.exchange.symbols import made_up
 
 HOUR = 3_600_000
 # A tick times a lot is finer than what the books keep, so that locks have to be rounded.
-RULES = {"BTCUSDT": replace(rules(made_up("BTC/USDT")), tick=Decimal("0.001"))}
+_BTC = rules(made_up("BTC/USDT"))
+RULES = {"BTCUSDT": replace(_BTC, prices=replace(_BTC.prices, step=Decimal("0.001")))}
 # Fees and ticks that do not divide evenly, so that rounding shows.
 TERMS = Terms(Decimal("0.00075"), Decimal("0.07"))
 FUNDS = {"USDT": Decimal("5000.00000007"), "BTC": Decimal("3.1")}

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.exchange.core.path import Candle, legs, price_at, so_far
+from runner.exchange.core.path import Candle, legs, mean_price, price_at, so_far
 
 HOUR = 3_600_000
 prices = st.integers(100, 200).map(Decimal)
@@ -58,3 +58,13 @@ def test_shares_of_a_leg_above_and_below_a_price_make_up_the_leg(
     for leg in legs(whole, 0, HOUR):
         if leg.start != leg.end:
             assert abs(leg.share_below(price) + leg.share_above(price) - 1) < Decimal("1e-20")
+
+
+def test_the_mean_price_is_weighed_by_volume(candle: Callable[..., Candle]) -> None:
+    first = candle(100, 100, 100, 100, 10)
+    second = candle(110, 110, 110, 110, 30, opens=HOUR)
+    assert mean_price([first, second], 0, 2 * HOUR) == Decimal("107.5")
+    assert mean_price([first, second], HOUR, 2 * HOUR) == 110
+    assert mean_price([candle(100, 100, 90, 90, 30)], HOUR // 3, HOUR * 2 // 3) == 95
+    assert mean_price([first], HOUR, HOUR) is None
+    assert mean_price([candle(100, 110, 90, 95, 0)], 0, HOUR) is None

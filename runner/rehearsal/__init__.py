@@ -1,0 +1,1 @@
+"""Rehearsals: a real bot is driven through the exchange's time, and held to its books."""
