@@ -80,9 +80,11 @@ COMPONENTS = {
         lambda: Path("/usr/include/asm-generic/unistd.h").exists(),
         "sudo apt-get install linux-libc-dev",
     ),
+    "openssl": Component(_found("openssl"), "sudo apt-get install openssl"),
     "python3.12": Component(_runs("python3.12", "--version"), "install Python 3.12"),
     # The locked requirements bring one as well, beside the interpreter.
     "shellcheck": Component(lambda: bool(_shellcheck()), "sudo apt-get install shellcheck"),
+    "ssh-keygen": Component(_found("ssh-keygen"), "sudo apt-get install openssh-client"),
     "uv": Component(_runs("uv", "--version"), "pip install uv"),
 }
 
