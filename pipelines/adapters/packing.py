@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pipelines import documents
+from pipelines.adapters import exact
+from pipelines.adapters.exact import AGAIN
 from pipelines.adapters.folders import appear
 from pipelines.domain.document import sha256
 from pipelines.domain.release import Release
@@ -27,7 +27,6 @@ _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _LONGEST_NAME = 100
 _KINDS = {b"1": "a hard link", b"2": "a symbolic link", b"5": "a folder"}
-_AGAIN = "get it again, or pack it again with 'sluice pack'"
 
 
 def pack(release: Release, strategy: Strategy) -> bytes:
@@ -36,7 +35,7 @@ def pack(release: Release, strategy: Strategy) -> bytes:
     :raises Refused: when it is too large to be unpacked anywhere.
     """
     files = {f"{FOLDER}{file.path}": file.content for file in (*strategy.files, *strategy.shared)}
-    files[DESCRIPTION] = release.canonical() + b"\n"
+    files[DESCRIPTION] = release.canonical()
     content = b"".join(_member(name, files[name]) for name in sorted(files)) + _END
     if len(content) > MOST_BYTES or len(files) > MOST_FILES:
         limit = f"at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB in all"
@@ -65,11 +64,11 @@ def read(content: bytes, where: str) -> tuple[Release, dict[str, bytes]]:
     :raises Refused: when it is not exactly what packing this release writes.
     """
     if len(content) > MOST_BYTES:
-        raise Refused(f"{where}: is larger than {MOST_BYTES >> 20} MiB", _AGAIN)
+        raise Refused(f"{where}: is larger than {MOST_BYTES >> 20} MiB", AGAIN)
     members = list(_members(content, where))
     names = [name for name, _ in members]
     if any(later <= earlier for earlier, later in pairwise(names)):
-        raise Refused(f"{where}: its files are not sorted, or one stands twice", _AGAIN)
+        raise Refused(f"{where}: its files are not sorted, or one stands twice", AGAIN)
     files = dict(members)
     release = _described(files.pop(DESCRIPTION, None), where)
     expected = {f"{FOLDER}{file.path}": file for file in release.files}
@@ -81,7 +80,7 @@ def read(content: bytes, where: str) -> tuple[Release, dict[str, bytes]]:
         if name in files and (len(files[name]), sha256(files[name])) != (file.size, file.digest)
     ]
     if reasons:
-        raise Refused("\n".join(f"{where}: {reason}" for reason in reasons), _AGAIN)
+        raise Refused("\n".join(f"{where}: {reason}" for reason in reasons), AGAIN)
     return release, {name.removeprefix(FOLDER): files[name] for name in sorted(files)}
 
 
@@ -92,19 +91,19 @@ def _members(content: bytes, where: str) -> Iterator[tuple[str, bytes]]:
         name, size = header[:_LONGEST_NAME].rstrip(b"\0"), header[124:135]
         shown = name.decode("latin-1").encode("unicode_escape").decode()
         if kind := _KINDS.get(header[156:157]):
-            raise Refused(f"{where}: {shown} is {kind}", _AGAIN)
+            raise Refused(f"{where}: {shown} is {kind}", AGAIN)
         if not size.isdigit() or header != _header(name, _octal(size)):
-            raise Refused(f"{where}: byte {at}: is no file as releases hold them", _AGAIN)
+            raise Refused(f"{where}: byte {at}: is no file as releases hold them", AGAIN)
         first, last = at + _BLOCK, at + _BLOCK + _octal(size)
         at = last + -last % _BLOCK
         count += 1
         if at > len(content) or any(content[last:at]):
-            raise Refused(f"{where}: {shown} is cut off, or not padded with zeros", _AGAIN)
+            raise Refused(f"{where}: {shown} is cut off, or not padded with zeros", AGAIN)
         if count > MOST_FILES:
-            raise Refused(f"{where}: holds more than {MOST_FILES} files", _AGAIN)
+            raise Refused(f"{where}: holds more than {MOST_FILES} files", AGAIN)
         yield shown, content[first:last]
     if content[at:] != _END:
-        raise Refused(f"{where}: does not end where its last file ends", _AGAIN)
+        raise Refused(f"{where}: does not end where its last file ends", AGAIN)
 
 
 def _octal(digits: bytes) -> int:
@@ -116,16 +115,8 @@ def _octal(digits: bytes) -> int:
 
 def _described(content: bytes | None, where: str) -> Release:
     if content is None:
-        raise Refused(f"{where}: lacks {DESCRIPTION}", _AGAIN)
-    try:
-        release = Release.model_validate_json(content)
-    except ValidationError as error:
-        said = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, said['loc']))} {said['msg']}".strip()
-        raise Refused(f"{where}: {DESCRIPTION}: {reason}", _AGAIN) from None
-    if content != release.canonical() + b"\n":
-        raise Refused(f"{where}: {DESCRIPTION} is not as packing writes it", _AGAIN)
-    return release
+        raise Refused(f"{where}: lacks {DESCRIPTION}", AGAIN)
+    return exact.read(Release, content, f"{where}: {DESCRIPTION}")
 
 
 def unpack(content: bytes, digest: str, target: Path, where: str) -> Release:
@@ -138,7 +129,7 @@ def unpack(content: bytes, digest: str, target: Path, where: str) -> Release:
     :raises CannotTell: when it cannot be written.
     """
     if sha256(content) != digest:
-        raise Refused(f"{where}: is not the release that was signed: its digest differs", _AGAIN)
+        raise Refused(f"{where}: is not the release that was signed: its digest differs", AGAIN)
     release, files = read(content, where)
     appear(target, lambda making: _fill(making, files))
     if reasons := differences(release, target):

@@ -17,9 +17,16 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from pipelines.adapters import exact
 from pipelines.domain.document import sha256
-from pipelines.domain.statement import PAYLOAD, Envelope, Signature, pre_authentication
-from pipelines.errors import CannotTell, Problem
+from pipelines.domain.statement import (
+    PAYLOAD,
+    Envelope,
+    ReleaseStatement,
+    Signature,
+    pre_authentication,
+)
+from pipelines.errors import CannotTell, Problem, Refused
 
 _NEW = "make one with 'sluice keys new ROLE'"
 
@@ -64,6 +71,22 @@ def holds(signature: Signature, payload: bytes, public: str) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
+
+
+def opened(content: bytes, where: str) -> tuple[Envelope, ReleaseStatement]:
+    """The envelope in a `.dsse` file and the statement in it. Who signed is not looked at.
+
+    :raises Refused: when it is anything but what packing writes, to the byte.
+    """
+    envelope = exact.read(Envelope, content.removesuffix(b"\n"), where)
+    if content != written(envelope):
+        raise Refused(f"{where}: is cut off", exact.AGAIN)
+    return envelope, exact.read(ReleaseStatement, envelope.content, f"{where}: the statement")
+
+
+def written(envelope: Envelope) -> bytes:
+    """The content of a `.dsse` file."""
+    return envelope.canonical() + b"\n"
 
 
 def create(path: Path) -> SigningKey:

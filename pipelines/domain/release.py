@@ -22,6 +22,15 @@ FilePath = Annotated[str, StringConstraints(pattern=rf"^{_PART}(/{_PART})+$", ma
 """A path below `strategies/`: plain names, so that it can lead nowhere else."""
 
 
+PythonMinor = Annotated[str, StringConstraints(pattern=r"^3\.[0-9]{1,2}$")]
+
+
+class DeclaredPins(Document):
+    """`environments/pins.lock`: the pins that nothing else in a project says."""
+
+    python: PythonMinor
+
+
 class Pins(Document):
     """What a release runs with besides its own content.
 
@@ -31,7 +40,7 @@ class Pins(Document):
 
     freqtrade: Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.]*$")]
     requirements: Digest
-    python: Annotated[str, StringConstraints(pattern=r"^3\.[0-9]{1,2}$")]
+    python: PythonMinor
 
 
 class PackedFile(Document):

@@ -107,7 +107,12 @@ class TrustedKey(Document):
 class Trust(Document):
     """`environments/trust.yaml`: every key that counts, by a name of its own."""
 
-    keys: dict[KeyName, TrustedKey]
+    listed: Annotated[dict[KeyName, TrustedKey] | None, Field(alias="keys")]
+
+    @property
+    def keys(self) -> dict[str, TrustedKey]:
+        """The keys by name; none as long as nothing stands below `keys:`."""
+        return self.listed or {}
 
     @model_validator(mode="after")
     def _each_key_once(self) -> "Trust":
@@ -122,6 +127,22 @@ class Trust(Document):
     def known(self, key_id: str) -> tuple[str, TrustedKey] | None:
         """The name and the key that signatures call so."""
         return next(((n, key) for n, key in self.keys.items() if key.id == key_id), None)
+
+    def objections(
+        self, key_id: str, label: Label | None, taken_at: datetime, now: datetime
+    ) -> tuple[str, ...]:
+        """Why a key may not sign a release with this label; all reasons."""
+        known = self.known(key_id)
+        if known is None:
+            return (f"trust.yaml knows no key {key_id[:12]}",)
+        name, key = known
+        found = [f"{name} {said}" for said in key.objections(taken_at, now)]
+        labels = SIGNS_RELEASES.get(key.role, ())
+        if not labels:
+            found.append(f"{name} is a key of the role {key.role.value}, which signs no releases")
+        elif label not in labels:
+            found.append(f"{name} signs only what is labelled {labels[0]}, and this is not")
+        return tuple(found)
 
 
 def _material(kind: str, text: str) -> bytes:
