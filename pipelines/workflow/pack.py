@@ -146,7 +146,7 @@ def _downgraded(
         return ()
     if not _standing(before, trust, now):
         return ()
-    return (f"it is packed already without the label {label}, which would get lost",)
+    return (f"it is packed already without the label {label}: use another --home for the demo",)
 
 
 def _standing(before: Stored, trust: Trust, now: datetime) -> set[str]:
