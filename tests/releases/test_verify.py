@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -158,6 +159,14 @@ def test_the_statement_of_another_release_does_not_do(
     shutil.copy(other.tar, packed.tar)
     (name,) = reasons(here, packed.tar)
     assert name.endswith("is not the digest of this release")
+
+
+def test_the_page_tells_every_step(here: Place, packed: PackedRelease, root: Path) -> None:
+    page = (root / "docs" / "releases.md").read_text()
+    chapter = page.partition("## What verify looks at")[2].partition("\n## ")[0]
+    steps = re.findall(r"^\| `(\w+)` \|", chapter, re.MULTILINE)
+    found = [one.what for one in looked_at(here, packed.tar).verification.checked]
+    assert steps == [*found, "name"]
 
 
 def test_a_key_that_nobody_knows_does_not_count(here: Place, packed: PackedRelease) -> None:
