@@ -80,6 +80,7 @@ COMPONENTS = {
         lambda: Path("/usr/include/asm-generic/unistd.h").exists(),
         "sudo apt-get install linux-libc-dev",
     ),
+    "openssl": Component(_found("openssl"), "sudo apt-get install openssl"),
     "postgresql": Component(
         lambda: _found("postgres")() or any(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
         "sudo apt-get install postgresql",

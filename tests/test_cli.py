@@ -109,7 +109,8 @@ def _command(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     "command",
     [[], ["check"], ["new"], ["import"], ["explain"], ["demo"], ["test"], ["docs"], ["data"],
-     ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"]],
+     ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"],
+     ["pack"], ["verify"], ["releases"], ["keys"], ["keys", "new"]],
     ids=" ".join,
 )  # fmt: skip
 def test_help_teaches(sluice: Sluice, command: list[str]) -> None:

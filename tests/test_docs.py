@@ -14,7 +14,10 @@ from pipelines.checks import backtest_job, unit
 from pipelines.domain.attack import BREAKS
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.release import Pins, Release
+from pipelines.domain.statement import EvidenceSummary, Packed
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
+from pipelines.domain.trust import Role, TrustedKey
 from pipelines.domain.verdict import Status, Verdict
 from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
@@ -136,6 +139,18 @@ def test_every_command_fault_and_clock_of_the_exchange_has_its_row() -> None:
     assert named("exchange", "Faults") == list(get_args(FaultName))
     (clock,) = (option for option in commands["serve"].params if option.name == "clock")
     assert named("exchange", "Clocks") == list(clock.type.to_info_dict()["choices"])
+
+
+def test_every_field_of_a_release_and_of_what_is_signed_is_explained() -> None:
+    models = (Release, Pins, Packed, EvidenceSummary)
+    told = [*named("releases", "What is in one"), *named("releases", "What is signed")]
+    assert told == [name for model in models for name in model.model_fields]
+
+
+def test_every_role_and_every_key_of_trust_is_explained() -> None:
+    assert named("releases", "Roles") == [role.value for role in Role]
+    fields = TrustedKey.model_fields.items()
+    assert named("releases", "trust.yaml") == [field.alias or name for name, field in fields]
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

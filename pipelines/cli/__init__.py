@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, project
+from pipelines.cli import data, doctor, gate, project, release
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -27,12 +27,18 @@ def cli(context: click.Context, root: Path | None, home: Path | None) -> None:
                        sluice check my_strategy
     All pages:         sluice docs
 
-    Exit codes: 0 passed or done, 1 the gate said no, 2 bad input, 3 could not tell.
+    Exit codes: 0 passed or done, 1 the gate said no, 2 bad input, 3 could not tell, 4 refused.
     """
     context.obj = Options(root, home)
 
 
-for command in (*gate.COMMANDS, data.data, *doctor.COMMANDS, *project.COMMANDS):
+for command in (
+    *gate.COMMANDS,
+    data.data,
+    *release.COMMANDS,
+    *doctor.COMMANDS,
+    *project.COMMANDS,
+):
     cli.add_command(command)
 
 

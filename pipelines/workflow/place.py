@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines import documents
 from pipelines.domain.candles import DataLock
 from pipelines.domain.environment import Environment
+from pipelines.domain.trust import Trust
 from pipelines.errors import BadInput
 
 
@@ -29,6 +30,15 @@ class Place:
         """
         where = f"environments/{name}.yaml"
         return documents.load(self.root / where, Environment, where, topic="environment")
+
+    def trust(self, other: Path | None = None) -> Trust:
+        """`environments/trust.yaml`, or another file in its place.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        where = "environments/trust.yaml"
+        path = other or self.root / where
+        return documents.load(path, Trust, str(other or where), topic="releases")
 
     def data_lock(self) -> DataLock:
         """`environments/data.lock`.

@@ -15,6 +15,7 @@ from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
 from runner.exchange.account_book import account_book
 from runner.exchange.arming import arm
+from runner.exchange.clock import SteppedClock
 from runner.exchange.core.faults import Disarmed
 from runner.exchange.core.orders import Account, Funded
 from runner.exchange.messages import (
@@ -97,7 +98,7 @@ class Control:
 
     async def _turn(self, request: web.Request) -> web.Response:
         asked = await _read(request, Turn)
-        if self._venue.clock.runs:
+        if not isinstance(self._venue.clock, SteppedClock):
             raise Problem("turn", "the clock runs by itself", hint="serve with --clock stepped")
         done = None if asked.done is None else milliseconds(asked.done)
         now = await self._turns.next(asked.name, asked.pid, done, lambda: self._venue.now)
