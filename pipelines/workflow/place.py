@@ -6,8 +6,11 @@ from pathlib import Path
 
 from pipelines import documents
 from pipelines.domain.candles import DataLock
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door, Environment
 from pipelines.errors import BadInput
+
+DOOR = "environments/test.yaml"
+"""The environment whose admission a pull request must meet."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,13 @@ class Place:
         """
         where = f"environments/{name}.yaml"
         return documents.load(self.root / where, Environment, where, topic="environment")
+
+    def door(self) -> Door:
+        """The environment whose admission a pull request must meet.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        return documents.load(self.root / DOOR, Door, DOOR, topic="environment")
 
     def data_lock(self) -> DataLock:
         """`environments/data.lock`.
