@@ -23,6 +23,7 @@ from pipelines.errors import BadInput, SluiceError
 from pipelines.freqtrade.messages import BacktestReply
 from pipelines.reports import views
 from pipelines.reports.model import Report, StrategyReport, WindowView
+from pipelines.workflow import couplings
 from pipelines.workflow.isolation import enclosure
 from pipelines.workflow.place import Place
 
@@ -51,6 +52,7 @@ def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = Fa
         one strategy is a verdict about it, never an error here.
     """
     _refuse_unknown_checks(asked)
+    couplings.refuse_clashes(place)
     names = _names(place, asked)
     if not names:
         return Report(())
