@@ -106,14 +106,18 @@ class Environment(Document):
         """The exchange account that a strategy's bot trades on."""
         return self.accounts.get(strategy, self.account)
 
+    def folder(self, strategy: str) -> str:
+        """What a bot keeps, below the home folder."""
+        place = f"demo.{self.name}" if self.demo else self.name
+        return f"bots/{place}/{strategy}"
+
     def database(self, strategy: str) -> str:
         """The file of a bot's trades, below the home folder.
 
         The mode is part of it: what an environment traded on paper is never taken for money,
         also when the environment goes live one day.
         """
-        folder = f"demo.{self.name}" if self.demo else self.name
-        return f"bots/{folder}/{strategy}/{self.mode}.sqlite"
+        return f"{self.folder(strategy)}/{self.mode}.sqlite"
 
 
 class Door(Environment):
