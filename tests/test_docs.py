@@ -12,6 +12,7 @@ from pipelines import checks
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
 from pipelines.checks import backtest_job, unit
 from pipelines.domain.attack import BREAKS
+from pipelines.domain.couplings import RULES
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.release import Pins, Release
@@ -126,6 +127,11 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def test_every_key_of_an_environment_is_explained() -> None:
     assert sorted(named("environment")) == sorted(keys(Environment))
+
+
+def test_every_rule_of_the_linter_is_explained() -> None:
+    assert named("couplings", "Rules") == list(RULES)
+    assert [row for row in rows("couplings", "Rules") if not all(row)] == []
 
 
 def test_every_field_of_evidence_is_explained() -> None:

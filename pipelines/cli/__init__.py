@@ -70,8 +70,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _say(error: SluiceError) -> ExitCode:
-    for line in error.message.splitlines():
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('hint:', bold=True)} {error.hint}", err=True)
+    for message, hint in error.told():
+        for line in message.splitlines():
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+        if hint:
+            click.echo(f"{click.style('hint:', bold=True)} {hint}", err=True)
     return error.code

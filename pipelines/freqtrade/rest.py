@@ -127,17 +127,16 @@ class Rest:
         return told.status
 
     def _send(self, method: str, path: str, query: dict[str, Any]) -> bytes:
-        with self._telling(path):
-            # No proxy of the environment stands between two processes of one machine.
-            with httpx.Client(timeout=_TIMEOUT, trust_env=False) as client:
-                answer = client.request(
-                    method,
-                    f"{self.url}/api/v1/{path}",
-                    params=query,
-                    auth=(self.username, self.password),
-                )
-                answer.raise_for_status()
-                return answer.content
+        # No proxy of the environment stands between two processes of one machine.
+        with self._telling(path), httpx.Client(timeout=_TIMEOUT, trust_env=False) as client:
+            answer = client.request(
+                method,
+                f"{self.url}/api/v1/{path}",
+                params=query,
+                auth=(self.username, self.password),
+            )
+            answer.raise_for_status()
+            return answer.content
 
     def _read(self, kind: type[A], path: str, content: bytes) -> A:
         try:

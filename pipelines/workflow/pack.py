@@ -28,7 +28,6 @@ from pipelines.domain.strategy import Strategy
 from pipelines.domain.trust import Role, Trust
 from pipelines.errors import Problem, Refused
 from pipelines.workflow import keys
-from pipelines.workflow.check import DOOR
 from pipelines.workflow.docs import CHECKOUT
 from pipelines.workflow.place import Place
 
@@ -98,7 +97,7 @@ def _evidence(
     """The evidence that speaks most for a release, where it lies, and what speaks against it."""
     grounds = Grounds(
         subject_digest=strategy.digest,
-        thresholds_digest=place.environment(DOOR).thresholds_digest(),
+        thresholds_digest=place.door().thresholds_digest(),
         data_digests=_pinned_candles(place.data_lock(), strategy),
         checks=tuple(check.NAME for check in CHECKS),
         pins=pinned,

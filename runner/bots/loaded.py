@@ -1,7 +1,7 @@
 """What a bot really runs, as it finds it in its own memory, written down for whoever started it.
 
-Read after freqtrade has made its bot, and again after each reload: the source that was executed, the
-parameters that are in force, the configuration that was read.
+Read after freqtrade has made its bot, and again after each reload: the source that was executed,
+the parameters that are in force, the configuration that was read.
 """
 
 import hashlib
