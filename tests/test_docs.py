@@ -9,12 +9,19 @@ import pytest
 from pydantic import BaseModel
 
 from pipelines import checks
+from pipelines.adapters.approvals import TAG_LASTS
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
 from pipelines.checks import backtest_job, unit
 from pipelines.domain.attack import BREAKS
+from pipelines.domain.candidate import Because
 from pipelines.domain.couplings import RULES
+from pipelines.domain.deployment import MOST_FAILURES, Action, Obstacle, back_off
+from pipelines.domain.eligibility import HOTFIX_SHARE
+from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.promotion import Approval
+from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release
 from pipelines.domain.statement import EvidenceSummary, Packed
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
@@ -157,6 +164,31 @@ def test_every_role_and_every_key_of_trust_is_explained() -> None:
     assert named("releases", "Roles") == [role.value for role in Role]
     fields = TrustedKey.model_fields.items()
     assert named("releases", "trust.yaml") == [field.alias or name for name, field in fields]
+
+
+def test_every_kind_of_entry_of_the_ledger_is_explained() -> None:
+    union = get_args(get_args(Entry)[0])
+    assert named("ledger", "Entries") == [kind.model_fields["entry"].default for kind in union]
+
+
+def test_every_reason_approval_action_and_obstacle_of_a_promotion_is_explained() -> None:
+    assert named("promotion", "Who has to agree") == [each.value for each in Approval]
+    assert named("promotion", "What is asked") == [each.value for each in Because]
+    acts = named("promotion", "What the agent does")
+    kinds = {kind.__name__ for kind in get_args(Action)}
+    assert set(acts[: len(kinds)]) == kinds
+    assert acts[len(kinds) :] == [each.value for each in Obstacle]
+
+
+def test_the_figures_of_promotion_are_those_of_the_code() -> None:
+    text = " ".join(read("promotion").split())
+    hours = MOST_UNSEEN.total_seconds() / 3600
+    assert f"at most {hours:.0f} hours apart" in text
+    assert f"within {TAG_LASTS.days} days" in text
+    assert f"more than {MOST_FAILURES} times in a row" in text
+    assert HOTFIX_SHARE == 10
+    assert "soaks for the tenth part when two people signed" in text
+    assert (back_off(1).total_seconds(), back_off(99).total_seconds()) == (10, 600)
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

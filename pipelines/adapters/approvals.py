@@ -111,9 +111,14 @@ def verify(
         reasons += ("it was used before",)
     if reasons or signer is None:
         raise _refused(reasons)
-    named = statement.model_dump(include=set(Approved.model_fields) & set(statement.model_fields))
-    key = fingerprint(signer)
-    return Approved(means="signature", identity=identity, by=signer.name, key=key, at=now, **named)
+    return Approved(
+        means="signature",
+        identity=identity,
+        by=signer.name,
+        key=fingerprint(signer),
+        at=now,
+        **statement.model_dump(),
+    )
 
 
 def verify_tag(

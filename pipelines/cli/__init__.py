@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, project, release
+from pipelines.cli import data, doctor, gate, ledger, project, release
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -36,6 +36,7 @@ for command in (
     *gate.COMMANDS,
     data.data,
     *release.COMMANDS,
+    ledger.ledger,
     *doctor.COMMANDS,
     *project.COMMANDS,
 ):

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from pipelines.errors import CannotTell
 from runner.agent.locks import Lock
-from runner.bots.messages import LARGEST, Ended, Launch, Launched
+from runner.bots.messages import LARGEST, Ended, Launch, Launched, Told
 
 _MESSAGE: TypeAdapter[Launched | Ended] = TypeAdapter(Launched | Ended)
 
@@ -38,7 +38,7 @@ class Launcher:
     _socket: socket.socket | None = field(default=None, init=False)
     _ended: list[Ended] = field(default_factory=list, init=False)
 
-    def launch(self, launch: Launch, secrets: bytes, lock: Lock) -> int | None:
+    def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
         """Start a bot and give its process id; None when one runs behind this lock already.
 
         :raises CannotTell: when it cannot be told whether it was started: the lock tells later.
@@ -53,7 +53,7 @@ class Launcher:
             os.close(reading)
             os.close(held)
         with os.fdopen(writing, "wb") as file, contextlib.suppress(BrokenPipeError):
-            file.write(secrets)
+            file.write(told.model_dump_json().encode())
         return self._launched(launch.name).pid
 
     def ended(self) -> list[Ended]:

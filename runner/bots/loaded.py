@@ -18,30 +18,23 @@ from freqtrade.freqtradebot import FreqtradeBot
 
 from runner.bots.messages import Loaded
 
-FILE = "loaded.json"
-"""Where it is written, in the bot's folder."""
 
-
-def report(private: dict[str, Any]) -> None:
-    """Let the freqtrade that will run in this process say what it has loaded.
-
-    `private` is the part of its configuration that is secret: it is left out.
-    """
+def report(to: Path) -> None:
+    """Let the freqtrade that will run in this process say what it has loaded."""
     worker = cast(Any, freqtrade.worker.Worker)
     initialise: Callable[..., None] = worker._init  # noqa: SLF001
 
     def then_report(self: Any, *given: Any) -> None:
         initialise(self, *given)
-        _write(loaded(self.freqtrade, private))
+        _write(to, loaded(self.freqtrade))
 
     worker._init = then_report  # noqa: SLF001
 
 
-def loaded(bot: FreqtradeBot, private: dict[str, Any]) -> Loaded:
+def loaded(bot: FreqtradeBot) -> Loaded:
     """What this bot runs."""
     config = cast(dict[str, Any], bot.config)
     strategy = cast(Any, bot.strategy)
-    public = _without(config["original_config"], private)
     key = str(config["exchange"].get("key") or config["exchange"].get("apiKey") or "")
     return Loaded(
         pid=os.getpid(),
@@ -50,7 +43,7 @@ def loaded(bot: FreqtradeBot, private: dict[str, Any]) -> Loaded:
         files=_files(Path(strategy.__file__)),
         source=_digest(strategy.__source__.encode()),
         parameters=_digest(_canonical(_parameters(strategy))),
-        config=_digest(_canonical(public)),
+        config=_digest(_canonical(config["original_config"])),
         dry_run=bool(config["dry_run"]),
         trading_mode=str(config["trading_mode"]),
         exchange=str(config["exchange"]["name"]),
@@ -79,19 +72,6 @@ def _parameters(strategy: Any) -> dict[str, Any]:
     return found | {name: getattr(strategy, name) for name in (*names, *more)}
 
 
-def _without(config: Any, private: Any) -> Any:
-    """A configuration without the keys that are secret."""
-    if not isinstance(config, dict) or not isinstance(private, dict):
-        return config
-    kept = {}
-    for key, value in config.items():
-        if key not in private:
-            kept[key] = value
-        elif isinstance(private[key], dict):
-            kept[key] = _without(value, private[key])
-    return kept
-
-
 def _canonical(tree: Any) -> bytes:
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), default=str).encode()
 
@@ -100,11 +80,11 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write(what: Loaded) -> None:
+def _write(path: Path, what: Loaded) -> None:
     """As a whole or not at all. On a full disk the bot goes on, and stays unverified."""
-    making = Path(f".{FILE}.{os.getpid()}")
+    making = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         making.write_text(what.model_dump_json() + "\n", encoding="utf-8")
-        making.replace(FILE)
+        making.replace(path)
     except OSError:
         making.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ Messages are single packets of JSON on a Unix socket; descriptors travel with a 
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from pipelines.domain.document import Document
 
@@ -28,19 +28,31 @@ class Follow(Document):
 
 
 class Launch(Document):
-    """Start one bot. With it come two descriptors: its secrets to read, and its lock to hold.
+    """Start one bot. With it come two descriptors: its `Told` to read, and its lock to hold.
 
-    It runs in `folder`, with freqtrade's `configs` there, and writes to `log`. `identity` is what
-    it says of itself in its lock. Without `follow` it has the system's clock.
+    It runs in `folder` and writes to `log` and `loaded`, paths in there. `modules` are folders that
+    it imports from. `identity` is what it says of itself in its lock. Without `follow` it has the
+    system's clock.
     """
 
     name: str
     folder: str
-    configs: tuple[str, ...]
     log: str
+    loaded: str
+    modules: tuple[str, ...] = ()
     identity: dict[str, str] = Field(default_factory=dict)
     user: User | None = None
     follow: Follow | None = None
+
+
+class Told(Document):
+    """What a bot is told where nobody else can read it: freqtrade's configuration, all of it.
+
+    `hidden` are the texts that appear in no log.
+    """
+
+    configuration: dict[str, JsonValue]
+    hidden: tuple[str, ...] = ()
 
 
 class Launched(Document):
@@ -72,7 +84,8 @@ class Loaded(Document):
     """What a bot really runs. Digests are sha256 in hex.
 
     `files` are those of the release that were imported, `source` is the strategy as it was
-    executed, `config` the configuration without what is secret, `key` that of the exchange's key.
+    executed, `parameters` what decides how it trades, `config` the configuration as it was read,
+    with what is secret in it, `key` the exchange's key.
     """
 
     pid: int

@@ -17,17 +17,19 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, cast
+from typing import NoReturn, TextIO, cast
+
+from pydantic import JsonValue
 
 import pipelines
 import runner
 from runner.bots import following
 from runner.bots.loaded import report
 from runner.bots.logs import Pump, Rotating
-from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched
+from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched, Told
 from runner.bots.view import show
 
 _PRELOADED = (
@@ -127,14 +129,15 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
             signal.signal(number, signal.default_int_handler)
         holder = Holder(name=launch.name, pid=os.getpid(), identity=launch.identity)
         os.pwrite(lock, holder.model_dump_json().encode() + b"\n", 0)
-        private = json.loads(_read(secrets))
+        told = Told.model_validate_json(_read(secrets))
         _change_user(launch)
         os.chdir(launch.folder)
         _clean_environment(launch.folder)
-        sys.stdin = cast(TextIO, Configuration(_merged(launch.configs, private)))
+        sys.path[:0] = launch.modules
+        sys.stdin = cast(TextIO, Configuration(told.configuration))
         random.seed()
-        pump = Pump(Rotating(Path(launch.log)), Redactor(tuple(_values(private))))
-        report(private)
+        pump = Pump(Rotating(Path(launch.log)), Redactor(told.hidden))
+        report(Path(launch.loaded))
         code = _trade(launch)
         pump.close()
     finally:
@@ -162,7 +165,7 @@ def _trade(launch: Launch) -> int:
 class Configuration:
     """Standard input, as freqtrade reads its configuration there: again when it is reloaded."""
 
-    def __init__(self, tree: dict[str, Any]) -> None:
+    def __init__(self, tree: Mapping[str, JsonValue]) -> None:
         self._text = json.dumps(tree)
 
     def __enter__(self) -> io.StringIO:
@@ -170,16 +173,6 @@ class Configuration:
 
     def __exit__(self, *_: object) -> None:
         pass
-
-
-def _merged(configs: tuple[str, ...], private: dict[str, Any]) -> dict[str, Any]:
-    """One configuration: freqtrade reads no file beside its standard input."""
-    from freqtrade.misc import deep_merge_dicts
-
-    merged: dict[str, Any] = {}
-    for tree in (*(json.loads(Path(name).read_bytes()) for name in configs), private):
-        deep_merge_dicts(tree, merged)
-    return merged
 
 
 def _read(descriptor: int) -> str:
@@ -200,18 +193,6 @@ def _clean_environment(folder: str) -> None:
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
     os.environ.clear()
     os.environ.update(kept, HOME=folder, TZ="UTC")
-
-
-def _values(tree: Any) -> Iterator[str]:
-    """Every text in what is secret."""
-    if isinstance(tree, dict):
-        for value in tree.values():
-            yield from _values(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _values(value)
-    elif isinstance(tree, str):
-        yield tree
 
 
 def _threads() -> list[str]:
