@@ -10,7 +10,6 @@ import pwd
 import selectors
 import socket
 import struct
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pydantic import JsonValue, ValidationError
 from pipelines import documents
 from pipelines.adapters.agent import LARGEST, WHERE, Answered, Asked, Whereabouts
 from pipelines.errors import BadInput, CannotTell, ExitCode, SluiceError
+from runner.agent.house import House
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +70,7 @@ def open_door(home: Path) -> Door:
 
     :raises CannotTell: when that cannot be done.
     """
-    folder = _runtime_folder()
-    path = folder / f"{os.getpid()}.sock"
+    path = House(home).runtime / f"{os.getpid()}.sock"
     listening = socket.socket(socket.AF_UNIX)
     try:
         path.unlink(missing_ok=True)
@@ -84,18 +83,6 @@ def open_door(home: Path) -> Door:
         listening.close()
         raise CannotTell(f"{path}: cannot be listened on: {error.strerror}") from None
     return Door(listening, path, home)
-
-
-def _runtime_folder() -> Path:
-    """A short path that only we can write to."""
-    named = os.environ.get("XDG_RUNTIME_DIR")
-    base = Path(named) if named and Path(named).is_dir() else Path(tempfile.gettempdir())
-    folder = base / f"sluice-{os.geteuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.stat(follow_symlinks=False)
-    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise CannotTell(f"{folder}: belongs to somebody else", "remove it")
-    return folder
 
 
 def _line(connection: socket.socket) -> bytes:
