@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, project
+from pipelines.cli import data, doctor, gate, project, secrets
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -32,7 +32,7 @@ def cli(context: click.Context, root: Path | None, home: Path | None) -> None:
     context.obj = Options(root, home)
 
 
-for command in (*gate.COMMANDS, data.data, *doctor.COMMANDS, *project.COMMANDS):
+for command in (*gate.COMMANDS, data.data, secrets.secrets, *doctor.COMMANDS, *project.COMMANDS):
     cli.add_command(command)
 
 
