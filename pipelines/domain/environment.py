@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pipelines.domain.document import Document
 from pipelines.domain.promotion import PromotionPolicy
-from pipelines.domain.secret import Name, SecretName
+from pipelines.domain.secret import OPENS, Name, SecretName
 from pipelines.domain.thresholds import Admission, Share
 
 Mode = Literal["dry_run", "live"]
@@ -101,6 +101,13 @@ class Environment(Document):
         if ramp[-1] != 100 or any(after <= before for before, after in pairwise(ramp)):
             raise ValueError("should rise with every step and end at 100")
         return ramp
+
+    @property
+    def needs(self) -> tuple[SecretName, ...]:
+        """Every secret that a bot here is given."""
+        opens = OPENS if self.mode == "live" else ()
+        chat = (SecretName.TELEGRAM_CHAT,) if SecretName.TELEGRAM_TOKEN in self.secrets else ()
+        return tuple(dict.fromkeys((*opens, *self.secrets, *chat)))
 
     def account_of(self, strategy: str) -> str | None:
         """The exchange account that a strategy's bot trades on."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipelines.domain.document import Digest, sha256
 from pipelines.domain.environment import Environment
-from pipelines.domain.secret import OPENS, Secret, SecretName
+from pipelines.domain.secret import Secret, SecretName
 from pipelines.domain.strategy import Manifest
 from pipelines.errors import BadInput
 
@@ -142,7 +142,7 @@ def private(
     # The rehearsal's settings name an account of their own, which is not this bot's.
     exchange = {key: value for key, value in (rehearsal or {}).items() if key not in _ACCOUNT}
     for name, key in _KEYS.items():
-        if name in needed(environment):
+        if name in environment.needs:
             exchange[key] = held[name].reveal()
     laid: dict[str, Any] = {
         "exchange": exchange,
@@ -183,20 +183,13 @@ _KEYS = {
 _ACCOUNT = ("key", "api_key", "secret", "password")
 
 
-def needed(environment: Environment) -> set[SecretName]:
-    """Every secret that a bot of this environment is given."""
-    opens = OPENS if environment.mode == "live" else ()
-    telegram = SecretName.TELEGRAM_TOKEN in environment.secrets
-    return {*opens, *environment.secrets, *((SecretName.TELEGRAM_CHAT,) if telegram else ())}
-
-
 def _refuse(
     environment: Environment,
     held: Mapping[SecretName, Secret],
     rehearsal: Mapping[str, Any] | None,
 ) -> None:
     live, name = environment.mode == "live", environment.name
-    if missing := sorted(needed(environment) - held.keys()):
+    if missing := sorted(set(environment.needs) - held.keys()):
         hint = f"'sluice secrets set' keeps it, 'sluice secrets list {name}' says what is there"
         raise BadInput(f"{name}: {', '.join(missing)}: no such secret is kept here", hint)
     if not live and (given := sorted(secret for secret in held if secret.of_account)):

@@ -40,7 +40,7 @@ def pinned(arranged: Arrangement) -> Iterator[Clash]:
 
 
 def secrets(arranged: Arrangement) -> Iterator[Clash]:
-    """Every secret that an environment names lies on its host."""
+    """Every secret that an environment's bots need lies on its host."""
     kept = {(each.scope, each.name) for each in arranged.host.kept}
     for where, environment in arranged.every():
         if environment.name not in arranged.host.examined:
@@ -52,9 +52,9 @@ def secrets(arranged: Arrangement) -> Iterator[Clash]:
 
 
 def wanted(environment: Environment) -> Iterator[tuple[Scope, SecretName]]:
-    """Every secret that an environment names, with whose it is: each account has its own."""
+    """Every secret that an environment's bots need, with whose it is: each account has its own."""
     own = {environment.account or "", *environment.accounts.values()} - {""}
-    for name in environment.secrets:
+    for name in environment.needs:
         for account in sorted(own) if name.of_account else ("",):
             yield Scope(environment.name, account), name
 
