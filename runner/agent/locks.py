@@ -38,6 +38,13 @@ class Lock:
         os.ftruncate(descriptor, 0)
         return descriptor
 
+    def held(self) -> bool:
+        """True while somebody holds it, whoever that is."""
+        try:
+            return self.holder() is not None
+        except CannotTell:
+            return True
+
     def holder(self) -> Holder | None:
         """Who holds it; None when nobody does.
 

@@ -18,7 +18,7 @@ from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.release import Release
-from pipelines.domain.secret import Scope
+from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.domain.strategy import Manifest
 from pipelines.domain.trust import Trust
 from pipelines.errors import CannotTell, Refused
@@ -42,12 +42,16 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that a bot is started with. `config` is the digest of all that it is told."""
+    """Everything that a bot is started with.
+
+    `config` is the digest of all that it is told, `key` that of the exchange's key, if it has one.
+    """
 
     launch: Launch
     told: Told
     access: bot.Access
     config: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -163,16 +167,24 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
         log=f"{folder}/log",
         loaded=f"{folder}/loaded.json",
         modules=(str(house.deployed(of.release.digest)),),
-        identity={"release": of.release.digest, "launch": dice.token_hex(8)},
+        identity={
+            "launch": dice.token_hex(8),
+            "promotion": of.promotion.model_dump_json(),
+            "placed": of.placed.model_dump_json(),
+        },
         user=user_of(environment.name),
         follow=rehearsal.follow if rehearsal and environment.exchange.rehearsal else None,
     )
     hidden = (secret.reveal() for secret in held.values())
     own = (access.password, access.jwt_secret, access.ws_token)
-    told = Told(
-        configuration=configuration, hidden=(*hidden, *(secret.reveal() for secret in own))
-    )
-    return Prepared(launch, told, access, bot.digest(configuration))
+    told = Told(configuration=configuration, hidden=(*hidden, *(secret.reveal() for secret in own)))
+    return Prepared(launch, told, access, bot.digest(configuration), _key(held))
+
+
+def _key(held: Mapping[SecretName, Secret]) -> str:
+    """What the exchange's key is called where nobody may see it; nothing without one."""
+    found = held.get(SecretName.EXCHANGE_KEY)
+    return sha256(found.reveal().encode()) if found else ""
 
 
 def _free_port() -> int:

@@ -35,8 +35,8 @@ class Placed(Document):
 class BotRecord(Document):
     """One bot. `launch` is the name of this start, `config` the digest of all that it was told.
 
-    `failures` counts how often in a row it ended by itself. `mismatch` is what reading it back
-    found to be another than the release says.
+    `began` is the system's time of it. `failures` counts how often in a row it ended by itself.
+    `mismatch` is what reading it back found to be another than the release says.
     """
 
     promotion: Promotion
@@ -49,9 +49,9 @@ class BotRecord(Document):
     password: str
     phase: Phase
     since: AwareDatetime
+    began: AwareDatetime
     failures: int = Field(default=0, ge=0)
     mismatch: str = ""
-    tries: int = Field(default=0, ge=0)
 
     @property
     def rest(self) -> Rest:
