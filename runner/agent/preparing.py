@@ -4,7 +4,7 @@ import secrets as dice
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,11 @@ class Deployable:
 
 
 def deployable(
-    house: House, environment: Environment, promotion: Promotion, trust: Trust, now: datetime
+    house: House, environment: Environment, promotion: Promotion, trust: Trust
 ) -> Deployable:
     """Verify the release of a promotion, pins included, and unpack it.
+
+    Signatures are made in the system's time, and looked at in it, whatever time bots live in.
 
     :raises Refused: when it is not what somebody whom we trust has signed, with all reasons.
     :raises CannotTell: when it cannot be read or written.
@@ -117,7 +119,10 @@ def deployable(
     stored = store.stored(promotion.digest)
     content = _content(stored)
     dsse = store.dsse(promotion.digest).read_bytes()
-    reasons = [*verify(content, dsse, trust, now).reasons, *_unfit(stored, environment)]
+    reasons = [
+        *verify(content, dsse, trust, datetime.now(UTC)).reasons,
+        *_unfit(stored, environment),
+    ]
     if reasons:
         raise Refused("\n".join(f"{stored.release.id}: {reason}" for reason in reasons))
     folder = house.deployed(promotion.digest)

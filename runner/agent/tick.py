@@ -139,7 +139,7 @@ class Agent:
             if environment is None:
                 return None
             try:
-                return self._deployable(train, promotion, now).placed.settings
+                return self._deployable(train, promotion).placed.settings
             except SluiceError as error:
                 key = promotion.environment, promotion.strategy
                 self._alert("money", key, error.message, now)
@@ -153,12 +153,12 @@ class Agent:
     def _bots(self, train: Declared, now: datetime) -> tuple[Bot, ...]:
         return tuple(member.bot for member in self.members(train, now).values())
 
-    def _deployable(self, train: Declared, promotion: Promotion, now: datetime) -> Deployable:
+    def _deployable(self, train: Declared, promotion: Promotion) -> Deployable:
         environment = train.environment(promotion.environment)
         content = environment.content_digest()
         key = (promotion.digest or "", promotion.environment, promotion.stake, content)
         if key not in self._deployables:
-            made = deployable(self.crew.house, environment, promotion, train.trust, now)
+            made = deployable(self.crew.house, environment, promotion, train.trust)
             self._deployables[key] = made
         return self._deployables[key]
 
@@ -210,17 +210,17 @@ class Agent:
     def _start(self, train: Declared, promotion: Promotion, now: datetime, failures: int) -> None:
         # Looked at anew before every start: what was verified once may have been changed since.
         environment = train.environment(promotion.environment)
-        of = deployable(self.crew.house, environment, promotion, train.trust, now)
-        self._refuse_clashes(train, of, now)
+        of = deployable(self.crew.house, environment, promotion, train.trust)
+        self._refuse_clashes(train)
         self.crew.start(of, now, failures)
 
-    def _refuse_clashes(self, train: Declared, of: Deployable, now: datetime) -> None:
+    def _refuse_clashes(self, train: Declared) -> None:
         placed = []
         for (environment, strategy), track in self.record.tracks.items():
             if track.current is None or train.mine(environment) is None:
                 continue
             try:
-                other = self._deployable(train, track.current.promotion, now).manifest
+                other = self._deployable(train, track.current.promotion).manifest
             except SluiceError:
                 continue
             placed.append(Placed(environment, strategy, other.pairs, other.trading_mode))
@@ -235,7 +235,7 @@ class Agent:
         member = self.members(train, now).get(key)
         if member is None or member.bot.phase is not Phase.VERIFYING:
             return
-        of = self._deployable(train, member.record.promotion, now)
+        of = self._deployable(train, member.record.promotion)
         differences = self.crew.read_back(member, of)
         if differences is None:
             return

@@ -35,7 +35,10 @@ def loaded(bot: FreqtradeBot) -> Loaded:
     """What this bot runs."""
     config = cast(dict[str, Any], bot.config)
     strategy = cast(Any, bot.strategy)
-    key = str(config["exchange"].get("key") or config["exchange"].get("apiKey") or "")
+    # freqtrade adds this to a configuration that has none.
+    read = {k: v for k, v in config["original_config"].items() if (k, v) != ("internals", {})}
+    # What it signs with: freqtrade forgets the key in its own configuration.
+    key = str(cast(Any, bot.exchange)._api.apiKey or "")  # noqa: SLF001
     return Loaded(
         pid=os.getpid(),
         freqtrade=__version__,
@@ -43,7 +46,7 @@ def loaded(bot: FreqtradeBot) -> Loaded:
         files=_files(Path(strategy.__file__)),
         source=_digest(strategy.__source__.encode()),
         parameters=_digest(_canonical(_parameters(strategy))),
-        config=_digest(_canonical(config["original_config"])),
+        config=_digest(_canonical(read)),
         dry_run=bool(config["dry_run"]),
         trading_mode=str(config["trading_mode"]),
         exchange=str(config["exchange"]["name"]),
