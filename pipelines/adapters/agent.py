@@ -5,10 +5,11 @@ else asks it to.
 """
 
 import socket
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
 from pipelines.documents import load_json
 from pipelines.domain.document import Document
@@ -47,6 +48,111 @@ class Answered(Document):
     error: str = ""
     hint: str = ""
     data: JsonValue = None
+
+
+class Deliver(Document):
+    """A release and what is signed about it, in base64."""
+
+    tar: str
+    dsse: str
+
+
+class Promote(Document):
+    """A release is wanted in an environment. A signed `tag` of the repository may allow it."""
+
+    release: str
+    environment: str
+    step: Annotated[int, Field(ge=1)] = 1
+    tag: str = ""
+    reason: str = ""
+
+
+class About(Document):
+    """A strategy in an environment, or `*` for all of them, and why."""
+
+    environment: str
+    strategy: str = "*"
+    reason: str = ""
+
+
+class Explain(Document):
+    """What speaks for and against a release in an environment."""
+
+    release: str
+    environment: str
+    step: Annotated[int, Field(ge=1)] = 1
+
+
+class Approve(Document):
+    """A signed statement of approval: its bytes and its signature, as text."""
+
+    environment: str
+    statement: str
+    signature: str
+
+
+class History(Document):
+    """Entries of the ledger, the newest last; empty names mean all."""
+
+    environment: str = ""
+    strategy: str = ""
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 100
+
+
+class Said(Document):
+    """One reason for or against something."""
+
+    because: str
+    text: str
+    hint: str = ""
+
+
+class Explained(Document):
+    """What speaks for and against, and when that was looked at.
+
+    `predecessor` and `sequence` are what an approval that is signed now has to name.
+    """
+
+    release: str
+    digest: str
+    environment: str
+    eligible: bool
+    reasons: tuple[Said, ...]
+    grounds: tuple[Said, ...]
+    predecessor: str | None
+    sequence: int
+    at: AwareDatetime
+
+
+class StrategyStatus(Document):
+    """One strategy in an environment. Releases are ids, money is in the stake currency."""
+
+    name: str
+    desired: str | None
+    running: str | None
+    verified: bool
+    phase: str
+    healthy: bool
+    open_trades: int | None
+    equity: Decimal | None
+    since: AwareDatetime | None
+    decision: str
+
+
+class EnvironmentStatus(Document):
+    """One environment."""
+
+    name: str
+    mode: str
+    hold: bool
+    halted: bool
+    strategies: tuple[StrategyStatus, ...]
+
+
+class Status(Document):
+    """Everything that runs here, and what is wanted."""
+
+    environments: tuple[EnvironmentStatus, ...]
 
 
 def ask(
