@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, ledger, project, release, secrets
+from pipelines.cli import data, doctor, gate, ledger, project, release, secrets, train
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -36,6 +36,7 @@ for command in (
     *gate.COMMANDS,
     data.data,
     *release.COMMANDS,
+    *train.COMMANDS,
     ledger.ledger,
     secrets.secrets,
     *doctor.COMMANDS,

@@ -30,6 +30,8 @@ Answer = Callable[[Asked, str], JsonValue]
 _PATIENCE_SECONDS = 5.0
 """How long one who has connected may take for his line."""
 
+_LOOK_SECONDS = 0.2
+
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -41,14 +43,20 @@ class Door:
     path: Path
     home: Path
 
-    def serve(self, answer: Answer, seconds: float) -> None:
-        """Answer whoever comes within so many seconds."""
+    def serve(
+        self, answer: Answer, seconds: float, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Answer whoever comes within so many seconds, or until it is time to stop.
+
+        Once somebody was answered it returns: what he asked for is for the next round.
+        """
         until = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self.listening, selectors.EVENT_READ)
-            while (left := until - time.monotonic()) > 0:
-                if selector.select(left):
+            while (left := until - time.monotonic()) > 0 and not stopping():
+                if selector.select(min(left, _LOOK_SECONDS)):
                     self._one(answer)
+                    return
 
     def close(self) -> None:
         """Nobody is listened to any more."""
