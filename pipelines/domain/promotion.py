@@ -10,12 +10,18 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from pipelines.domain.document import Digest, Document
 
+_NUMBER = "(0|[1-9][0-9]*)"
+
 ReleaseId = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_]\w*@\d+\.\d+\.\d+\+[0-9a-f]{8}$", max_length=120)
+    str,
+    StringConstraints(
+        pattern=rf"^[A-Za-z_][A-Za-z0-9_]*@{_NUMBER}\.{_NUMBER}\.{_NUMBER}\+[0-9a-f]{{8}}$",
+        max_length=120,
+    ),
 ]
 """`name@1.4.0+3f9c2a1b`: strategy, version, the first eight letters of the release's digest."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w-]*$", max_length=80)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=80)]
 """Of an environment or a strategy."""
 
 Step = Annotated[int, Field(ge=1)]
