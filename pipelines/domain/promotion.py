@@ -156,8 +156,8 @@ class ApprovalStatement(Document):
 class Approved(Document):
     """A signature that was verified: one person allows one promotion.
 
-    A signed tag names no predecessor, step and sequence; it authorises once, by its object id.
-    `identity` is that id, or the digest of the signed statement; `key` the key's fingerprint.
+    A signed tag names no predecessor, step and sequence; it authorises once. `identity` is the
+    digest of what was signed, `key` the key's fingerprint.
     """
 
     entry: Literal["approved"] = "approved"
