@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pipelines.adapters import git
+from pipelines.domain.document import sha256
 from pipelines.domain.promotion import ApprovalStatement, Approved
 from pipelines.errors import BadInput, CannotTell, Refused
 
@@ -49,10 +50,12 @@ class TrustedKey:
 class Tag:
     """A signed tag: its object id, what it is called, and the commit that it names.
 
-    The name is `<environment>/<release id>`; it is part of what was signed.
+    The name is `<environment>/<release id>`; it is part of what was signed. `identity` is the
+    digest of what was signed: the same signature written otherwise is another object, no other tag.
     """
 
     identity: str
+    object_id: str
     name: str
     commit: str
     made: datetime
@@ -133,16 +136,15 @@ def verify_tag(
     :raises BadInput: when there is no such tag, or nobody signed it.
     :raises Refused: with every reason, when it allows nothing.
     """
-    identity, content = git.tag(root, name)
+    object_id, content = git.tag(root, name)
     found = _ARMOUR.search(content)
     if not found:
         raise BadInput(f"the tag {name!r} is not signed", "make it with 'git tag --sign'")
     signed, signature = content[: found.start()], found.group()
+    identity = sha256(signed)
     signer, reasons = _signer(signed, signature, _GIT, trusted)
     head = dict(line.split(b" ", 1) for line in signed.partition(b"\n\n")[0].split(b"\n"))
     made = _made(signed)
-    if content[found.end() :]:
-        reasons += ("something stands after the signature",)
     if head.get(b"tag") != name.encode():
         reasons += (f"the object is the tag {head.get(b'tag', b'').decode(errors='replace')!r}",)
     if head.get(b"type") != b"commit":
@@ -154,7 +156,7 @@ def verify_tag(
     if reasons or signer is None:
         raise _refused(reasons)
     commit = head[b"object"].decode()
-    return Tag(identity, name, commit, made, signer.name, fingerprint(signer))
+    return Tag(identity, object_id, name, commit, made, signer.name, fingerprint(signer))
 
 
 def tag_approval(tag: Tag, release: str, digest: str, environment: str, now: datetime) -> Approved:

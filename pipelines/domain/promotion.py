@@ -10,12 +10,18 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from pipelines.domain.document import Digest, Document
 
+_NUMBER = "(0|[1-9][0-9]*)"
+
 ReleaseId = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_]\w*@\d+\.\d+\.\d+\+[0-9a-f]{8}$", max_length=120)
+    str,
+    StringConstraints(
+        pattern=rf"^[A-Za-z_][A-Za-z0-9_]*@{_NUMBER}\.{_NUMBER}\.{_NUMBER}\+[0-9a-f]{{8}}$",
+        max_length=120,
+    ),
 ]
 """`name@1.4.0+3f9c2a1b`: strategy, version, the first eight letters of the release's digest."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w-]*$", max_length=80)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=80)]
 """Of an environment or a strategy."""
 
 Step = Annotated[int, Field(ge=1)]
@@ -150,8 +156,8 @@ class ApprovalStatement(Document):
 class Approved(Document):
     """A signature that was verified: one person allows one promotion.
 
-    A signed tag names no predecessor, step and sequence; it authorises once, by its object id.
-    `identity` is that id, or the digest of the signed statement; `key` the key's fingerprint.
+    A signed tag names no predecessor, step and sequence; it authorises once. `identity` is the
+    digest of what was signed, `key` the key's fingerprint.
     """
 
     entry: Literal["approved"] = "approved"

@@ -254,7 +254,7 @@ def test_a_signed_tag_is_an_approval_of_the_release_that_it_is_called_by(
 ) -> None:
     put_tag(repository, people[name])
     tag = look(repository, people)
-    assert tag.identity == git(repository, "rev-parse", f"refs/tags/{NAME}")
+    assert tag.object_id == git(repository, "rev-parse", f"refs/tags/{NAME}")
     assert tag.commit == git(repository, "rev-parse", "HEAD")
     found = approvals.tag_approval(tag, RELEASE, DIGEST, "sandbox", NOW)
     assert (found.by, found.identity, found.means) == (name, tag.identity, "tag")
@@ -316,6 +316,25 @@ def test_refuses_a_tag_that_was_used_before(repository: Path, people: dict[str, 
     used = frozenset({look(repository, people).identity})
     with pytest.raises(Refused, match="it was used before"):
         look(repository, people, used)
+
+
+@pytest.mark.needs("git")
+@pytest.mark.parametrize("written", [b"%s\n", b"%s\nmore\n"])
+def test_refuses_a_used_tag_whose_signature_was_only_written_otherwise(
+    repository: Path, people: dict[str, Person], written: bytes
+) -> None:
+    put_tag(repository, people["ada"])
+    tag = look(repository, people)
+    content = git(repository, "cat-file", "tag", f"refs/tags/{NAME}").encode()
+    begin = content.index(b"SIGNATURE-----\n") + len(b"SIGNATURE-----\n")
+    # One line broken in two is the same signature in another object.
+    broken = content[: begin + 20] + b"\n" + content[begin + 20 :]
+    (repository / "again").write_bytes(written % broken)
+    made = git(repository, "hash-object", "-t", "tag", "-w", "--literally", "again")
+    git(repository, "update-ref", f"refs/tags/{NAME}", made)
+    assert made != tag.object_id
+    with pytest.raises(Refused, match="it was used before"):
+        look(repository, people, frozenset({tag.identity}))
 
 
 @pytest.mark.needs("git")

@@ -101,6 +101,10 @@ def test_a_promotion_names_one_release() -> None:
         ({"strategy": "wild"}, "is no release of wild"),
         ({"strategy": "*"}, "should match"),
         ({"release": "calm@latest"}, "should match"),
+        ({"release": "calm@01.4.0+3f9c2a1b"}, "should match"),
+        ({"release": "calm@1.٤.0+3f9c2a1b"}, "should match"),
+        ({"release": f"{RELEASE}\n"}, "should match"),
+        ({"environment": "prod\n"}, "should match"),
         ({"at": datetime(2026, 1, 1)}, "timezone"),  # noqa: DTZ001
         ({"stake": 0}, "greater than or equal to 1"),
         ({"step": 0}, "greater than or equal to 1"),
