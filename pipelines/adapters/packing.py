@@ -15,8 +15,8 @@ from pipelines.adapters.exact import AGAIN
 from pipelines.adapters.folders import appear
 from pipelines.domain.document import sha256
 from pipelines.domain.release import Release
-from pipelines.domain.strategy import Strategy
-from pipelines.errors import Refused
+from pipelines.domain.strategy import Manifest, Strategy
+from pipelines.errors import BadInput, Refused
 
 DESCRIPTION = "release.json"
 FOLDER = "strategies/"
@@ -79,9 +79,22 @@ def read(content: bytes, where: str) -> tuple[Release, dict[str, bytes]]:
         for name, file in expected.items()
         if name in files and (len(files[name]), sha256(files[name])) != (file.size, file.digest)
     ]
+    reasons += () if reasons else _contradictions(release, files)
     if reasons:
         raise Refused("\n".join(f"{where}: {reason}" for reason in reasons), AGAIN)
     return release, {name.removeprefix(FOLDER): files[name] for name in sorted(files)}
+
+
+def _contradictions(release: Release, files: dict[str, bytes]) -> tuple[str, ...]:
+    """What the manifest says other than the release: its version is in no digest but by that."""
+    name = f"{FOLDER}{release.name}/strategy.yaml"
+    try:
+        version = documents.parse(files.get(name, b""), Manifest, name).version
+    except BadInput as error:
+        return tuple(error.message.splitlines())
+    if version == release.version:
+        return ()
+    return (f"{name} says version {version}, {DESCRIPTION} {release.version}",)
 
 
 def _members(content: bytes, where: str) -> Iterator[tuple[str, bytes]]:

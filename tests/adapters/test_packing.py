@@ -288,6 +288,13 @@ def test_every_file_that_differs_is_named_at_once(members: dict[str, bytes]) -> 
     ]
 
 
+@pytest.mark.parametrize("manifest", [b"", b"version: 1.4.0\n", YAML.replace(b"1.4.0", b"1.3.0")])
+def test_a_manifest_that_does_not_bear_the_version_is_refused(manifest: bytes) -> None:
+    lying = strategy(**{"plain/strategy.yaml": manifest})
+    with pytest.raises(Refused, match=r"it: strategies/plain/strategy\.yaml"):
+        packing.read(packing.pack(release_of(lying, PINS), lying), "it")
+
+
 def test_a_file_that_stands_twice_is_refused(tar: bytes, members: dict[str, bytes]) -> None:
     name, content = list(members.items())[-1]
     twice = tar[: -len(packing._END)] + packing._member(name, content) + packing._END
@@ -318,11 +325,13 @@ def test_more_files_than_a_release_can_hold_are_refused() -> None:
     ("change", "said"),
     [
         (lambda text: text.replace(b'"version":"1.4.0"', b'"version":"1"'), "version"),
+        (lambda text: text.replace(b'"version":"1.4.0"', b'"version":"1.5.0"'),
+         r"strategy\.yaml says version 1\.4\.0, release\.json 1\.5\.0"),
         (lambda text: text.replace(b'"2026.9"', b'"2026.8"'), "the digest is not that of"),
         (lambda text: text.replace(b":", b": ", 1), "not as packing writes it"),
         (lambda _: b"{", "Invalid JSON"),
     ],
-)
+)  # fmt: skip
 def test_a_description_that_lies_is_refused(
     members: dict[str, bytes], change: Callable[[bytes], bytes], said: str
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -421,6 +422,33 @@ def test_many_that_pack_at_once_leave_one_release(here: Place, packed: PackedRel
     children = [subprocess.Popen(argv) for _ in range(4)]
     assert [child.wait(60) for child in children] == [0] * 4
     assert lying(here) == whole
+
+
+@pytest.mark.slow
+def test_of_two_contents_that_are_packed_at_once_under_one_version_the_later_is_refused(
+    here: Place, packed: PackedRelease, examined: Examined, tmp_path: Path
+) -> None:
+    store, aside = ReleaseStore(here.home), tmp_path / "aside"
+    shutil.copytree(store.folder, aside)
+    shutil.rmtree(store.folder)
+    edit(here, "strategies/plain/strategy.py", "Means", "Other means")
+    examined()
+    argv = [sys.executable, "-c", PACK, str(here.root), str(here.home), "0"]
+    with store.alone():
+        child = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while child.poll() is None and not waits(child.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        shutil.copytree(aside, store.folder, dirs_exist_ok=True)
+    _, said = child.communicate(timeout=60)
+    assert "version 1.4.0 of plain is packed already with other content" in said
+    assert store.digests() == (packed.tar.stem,)
+
+
+def waits(pid: int) -> bool:
+    """True when a process waits for somebody else's lock."""
+    told = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and f" {pid} " in line for line in told)
 
 
 @pytest.mark.slow

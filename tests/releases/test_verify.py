@@ -320,7 +320,7 @@ def test_a_version_that_the_manifest_does_not_bear_is_refused_though_it_is_signe
     tar = packing.pack(release, Strategy("plain", None, every))  # type: ignore[arg-type]
     signed_tar(here, packed, release, tar)
     assert reasons(here, packed.tar) == [
-        "content: plain/strategy.yaml says version 1.4.0, release.json 9.9.9"
+        "content: strategies/plain/strategy.yaml says version 1.4.0, release.json 9.9.9"
     ]
 
 
