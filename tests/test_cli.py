@@ -109,6 +109,7 @@ def _command(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     "command",
     [[], ["check"], ["new"], ["import"], ["explain"], ["demo"], ["test"], ["docs"], ["data"],
+     ["secrets"], ["secrets", "set"], ["secrets", "seal"],
      ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"]],
     ids=" ".join,
 )  # fmt: skip
