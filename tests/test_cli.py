@@ -110,7 +110,9 @@ def _command(*arguments: str) -> list[str]:
     "command",
     [[], ["check"], ["new"], ["import"], ["explain"], ["demo"], ["test"], ["docs"], ["data"],
      ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"],
-     ["pack"], ["verify"], ["releases"], ["keys"], ["keys", "new"]],
+     ["secrets"], ["secrets", "set"], ["secrets", "seal"],
+     ["pack"], ["verify"], ["releases"], ["keys"], ["keys", "new"],
+     ["deliver"], ["promote"], ["approve"], ["rollback"], ["hold"], ["status"], ["history"]],
     ids=" ".join,
 )  # fmt: skip
 def test_help_teaches(sluice: Sluice, command: list[str]) -> None:

@@ -10,8 +10,11 @@ from pydantic import BaseModel
 
 from pipelines import checks
 from pipelines.adapters.approvals import TAG_LASTS
+from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
+from pipelines.adapters.redaction import MARK, Redactor
 from pipelines.checks import backtest_job, unit
+from pipelines.cli.secrets import secrets
 from pipelines.domain.attack import BREAKS
 from pipelines.domain.candidate import Because
 from pipelines.domain.couplings import RULES
@@ -23,6 +26,7 @@ from pipelines.domain.evidence import Evidence
 from pipelines.domain.promotion import Approval
 from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release
+from pipelines.domain.secret import SecretName
 from pipelines.domain.statement import EvidenceSummary, Packed
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
 from pipelines.domain.trust import Role, TrustedKey
@@ -139,6 +143,31 @@ def test_every_key_of_an_environment_is_explained() -> None:
 def test_every_rule_of_the_linter_is_explained() -> None:
     assert named("couplings", "Rules") == list(RULES)
     assert [row for row in rows("couplings", "Rules") if not all(row)] == []
+
+
+def test_every_secret_and_every_command_for_them_has_its_row() -> None:
+    names = {row[0].strip("`"): row[1] for row in rows("secrets", "Names")}
+    assert list(names) == list(SecretName)
+    assert {name for name, whose in names.items() if whose == "the account's"} == {
+        name for name in SecretName if name.of_account
+    }
+    assert sorted(named("secrets", "Commands")) == sorted(secrets.commands)
+    assert f"fewer than {SHORTEST}\ncharacters" in read("secrets")
+
+
+def test_what_the_page_says_of_logs_is_so() -> None:
+    examples = [
+        "Authorization: Bearer abc",
+        '"secret": "abc"',
+        "signature=abc",
+        "X-MBX-APIKEY: 0123456789abcdef",
+        "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+        "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE",
+    ]
+    assert len(rows("secrets", "In logs")) == len(examples)
+    told = [Redactor(()).text(example) for example in examples]
+    assert all(MARK.decode() in each for each in told)
+    assert "Without a TPM a stolen card is a stolen key" in read("secrets")
 
 
 def test_every_field_of_evidence_is_explained() -> None:

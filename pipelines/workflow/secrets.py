@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.adapters import sealing
+from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.couplings.host import wanted
 from pipelines.domain.environment import Environment
 from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.errors import BadInput
 from pipelines.workflow.place import FOLDERS, Place
-
-SHORTEST = 8
-"""Characters: what is shorter cannot be told from ordinary text in a log."""
 
 _LONGEST = 16_384
 

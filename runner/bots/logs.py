@@ -8,7 +8,9 @@ import contextlib
 import os
 import threading
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
+
+from pipelines.adapters.redaction import Stream
 
 LARGEST = 5 * 1024 * 1024
 """Bytes of one file."""
@@ -17,14 +19,6 @@ KEPT = 5
 """How many older files are kept, the newest as `.1`."""
 
 _CHUNK = 64 * 1024
-
-
-class Redactor(Protocol):
-    """Takes a stream apart from its secrets. What it gives back may lag behind what it got."""
-
-    def feed(self, chunk: bytes) -> bytes: ...
-
-    def end(self) -> bytes: ...
 
 
 class Rotating:
@@ -74,8 +68,8 @@ class Rotating:
 class Pump:
     """Everything that this process prints, until `close`."""
 
-    def __init__(self, log: Rotating, redactor: Redactor) -> None:
-        self._log, self._redactor = log, redactor
+    def __init__(self, log: Rotating, redacted: Stream) -> None:
+        self._log, self._redacted = log, redacted
         reading, writing = os.pipe()
         for descriptor in (1, 2):
             os.dup2(writing, descriptor)
@@ -94,6 +88,6 @@ class Pump:
 
     def _run(self) -> None:
         while chunk := os.read(self._reading, _CHUNK):
-            self._log.write(self._redactor.feed(chunk))
-        self._log.write(self._redactor.end())
+            self._log.write(self._redacted.feed(chunk))
+        self._log.write(self._redacted.close())
         self._log.close()

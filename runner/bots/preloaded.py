@@ -1,9 +1,9 @@
-"""A process that has freqtrade loaded and turns into bots: `python -m runner.bots.preloaded FD PLACE...`.
+"""A process that has freqtrade loaded and turns into bots: `python -m runner.bots.preloaded FD`.
 
 Everything is imported once; each bot is a fork of it, so that bots share the memory of what they
-import and are up at once. It listens on the socket FD, and bots who are not root
-see PLACE. When the agent goes away it ends, and its
-bots go on: they have trades to manage.
+import and are up at once. It listens on the socket FD; arguments behind it are folders that bots
+see who are not root. When the agent goes away it ends, and its bots go on: they have trades to
+manage.
 """
 
 import contextlib
@@ -26,6 +26,8 @@ from pydantic import JsonValue
 
 import pipelines
 import runner
+from pipelines.adapters.redaction import Redactor
+from pipelines.domain.secret import Secret
 from runner.bots import following
 from runner.bots.loaded import report
 from runner.bots.logs import Pump, Rotating
@@ -59,15 +61,6 @@ class Bot:
 
     name: str
     pid: int
-
-
-class Redactor:
-    def __init__(self, values): ...
-    def feed(self, c):
-        return c
-
-    def end(self):
-        return b""
 
 
 class Preloaded:
@@ -136,8 +129,9 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         sys.path[:0] = launch.modules
         sys.stdin = cast(TextIO, Configuration(told.configuration))
         random.seed()
-        pump = Pump(Rotating(Path(launch.log)), Redactor(told.hidden))
-        report(Path(launch.loaded))
+        redactor = Redactor(Secret(text) for text in told.hidden)
+        pump = Pump(Rotating(Path(launch.log)), redactor.stream())
+        report(Path(launch.loaded).resolve())
         code = _trade(launch)
         pump.close()
     finally:

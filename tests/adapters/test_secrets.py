@@ -277,6 +277,7 @@ for line in count(1):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["rotate", "put", "remove", "first"])
 def test_killed_at_any_line_the_old_or_the_new_is_there(
     store: SecretStore, tmp_path: Path, what: str
