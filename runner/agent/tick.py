@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypedDict
 
@@ -85,7 +85,7 @@ class Agent:
         now = self.clock()
         train = self.declared()
         self.read()
-        has_lease = self._lease()
+        has_lease = self._lease(now)
         actions = plan(self._wanted(train, now), self._bots(train, now), now, has_lease=has_lease)
         self.refused = {}
         for action in actions:
@@ -100,7 +100,7 @@ class Agent:
         """
         now, train = self.clock(), self.declared()
         self.read()
-        lease = may_start_live(self.ledger.lease(), self.seat.holder, datetime.now(UTC))
+        lease = may_start_live(self.ledger.lease(), self.seat.holder, now)
         return plan(self._wanted(train, now), self._bots(train, now), now, has_lease=lease)
 
     def declared(self) -> Declared:
@@ -162,17 +162,17 @@ class Agent:
             self._deployables[key] = made
         return self._deployables[key]
 
-    def _lease(self) -> bool:
-        system = datetime.now(UTC)
+    def _lease(self, now: datetime) -> bool:
         try:
-            taken = self.ledger.take(self.seat.holder, system, LEASE)
+            taken = self.ledger.take(self.seat.holder, now, LEASE)
         except SluiceError as error:
-            self._alert("warning", ("", ""), error.message, self.clock())
+            self._alert("warning", ("", ""), error.message, now)
             return False
         if isinstance(taken, Taken):
-            self._alert("warning", ("", ""), f"{taken.reason}: {taken.hint}", self.clock())
+            self._alert("warning", ("", ""), f"{taken.reason}: {taken.hint}", now)
             return False
-        return may_start_live(taken, self.seat.holder, system)
+        self.read()
+        return may_start_live(taken, self.seat.holder, now)
 
     def _guarded(self, action: Action, train: Declared, now: datetime) -> None:
         key = _key(action)

@@ -127,6 +127,8 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         os.chdir(launch.folder)
         _clean_environment(launch.folder)
         sys.path[:0] = launch.modules
+        # A release lies there as it was packed, and nothing else with it.
+        sys.dont_write_bytecode = True
         sys.stdin = cast(TextIO, Configuration(told.configuration))
         random.seed()
         redactor = Redactor(Secret(text) for text in told.hidden)
