@@ -35,8 +35,6 @@ class Disguise:
 
 def disguises(value: str) -> Iterator[Disguise]:
     """Every form of a value; of one with several lines, those of its lines, too."""
-    if len(value) < SHORTEST:
-        return
     for text in dict.fromkeys((value, *value.splitlines())):
         if len(text) >= SHORTEST:
             yield _escaped(text)

@@ -1,10 +1,10 @@
 """A sealed secret: one host reads it, whoever carries it does not, and nobody can redirect it."""
 
-import os
 import re
 import subprocess
 import sys
 from base64 import b64encode
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -125,15 +125,26 @@ def test_a_host_makes_its_key_once_and_nobody_else_can_read_it(tmp_path: Path) -
 def test_two_that_come_first_together_get_one_key(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from pipelines.adapters import sealing;"
-        "sys.stdin.read(); print(sealing.public_text(sealing.host_key(Path(sys.argv[1]))))"
+        "print('ready', flush=True); sys.stdin.read();"
+        "print(sealing.public_text(sealing.host_key(Path(sys.argv[1]))))"
     )
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ},
-        )
-        for _ in range(4)
-    ]  # fmt: skip
-    told = {child.communicate("go", timeout=60)[0] for child in children}
+    with ExitStack() as stack:
+        children = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", program, str(tmp_path)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                )
+            )
+            for _ in range(6)
+        ]  # fmt: skip
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.close()
+        told = {child.stdout.read() for child in children if child.stdout}
+        assert [child.wait(60) for child in children] == [0] * 6
     assert len(told) == 1
     assert told.pop().startswith("sluice-host-1:")

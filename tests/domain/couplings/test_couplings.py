@@ -405,11 +405,20 @@ def test_everything_is_told_at_once() -> None:
     assert {clash.where for clash in told} == files
 
 
-@given(st.permutations(range(3)), st.permutations(range(6)), st.permutations(range(2)))
+# Two environments of one name: which of them is meant must not depend on chance.
+DOUBLED = replace(EVERYTHING, changes={**EVERYTHING.changes, "sandbox": {"name": "prod"}})
+
+
+@given(
+    st.sampled_from([EVERYTHING, DOUBLED]),
+    st.permutations(range(3)),
+    st.permutations(range(6)),
+    st.permutations(range(2)),
+)
 def test_the_order_of_files_bots_and_secrets_never_matters(
-    files: list[int], order: list[int], secrets: list[int]
+    case: Case, files: list[int], order: list[int], secrets: list[int]
 ) -> None:
-    arranged = EVERYTHING.arranged()
+    arranged = case.arranged()
     items = list(arranged.environments.items())
     there = replace(arranged.host, kept=tuple(arranged.host.kept[n] for n in secrets))
     shuffled = replace(
