@@ -82,7 +82,7 @@ COMPONENTS = {
         "sudo apt-get install linux-libc-dev",
     ),
     "libfaketime": Component(
-        lambda: faketime.library() is not None, f"sudo apt-get install {faketime.PACKAGE}"
+        lambda: faketime.library() is not None, "sudo apt-get install libfaketime"
     ),
     "openssl": Component(_found("openssl"), "sudo apt-get install openssl"),
     "postgresql": Component(

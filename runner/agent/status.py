@@ -7,8 +7,9 @@ from pipelines.domain.deployment import Phase
 from pipelines.domain.entry import ALL
 from pipelines.domain.environment import Environment
 from pipelines.errors import CannotTell
+from runner.agent.about import Key
 from runner.agent.crew import Member
-from runner.agent.tick import Agent, Key
+from runner.agent.tick import Agent
 
 
 def status(agent: Agent) -> Status:

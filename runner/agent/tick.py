@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypedDict
 
 from pipelines.adapters.ledger import START, Head, Ledger
 from pipelines.domain import couplings
@@ -14,7 +13,6 @@ from pipelines.domain.couplings.arrangement import Bot as Placed
 from pipelines.domain.decision import Escalate, RollBack
 from pipelines.domain.deployment import (
     Action,
-    Bot,
     Halt,
     Phase,
     Refuse,
@@ -35,6 +33,7 @@ from pipelines.domain.promotion import Promotion
 from pipelines.domain.record import Record
 from pipelines.errors import Refused, SluiceError
 from runner.agent import declared
+from runner.agent.about import Key, about, key_of
 from runner.agent.alerts import Alert, Alerts, Severity
 from runner.agent.crew import Crew, Member
 from runner.agent.declared import Declared
@@ -50,8 +49,6 @@ SEEN_EVERY = timedelta(minutes=30)
 """How often a release that goes on unchanged is written down as seen."""
 
 BY = "agent"
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Agent:
         train = self.declared()
         self.read()
         has_lease = self._lease(now)
-        actions = plan(self._wanted(train, now), self._bots(train, now), now, has_lease=has_lease)
+        actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
         for action in actions:
             self._guarded(action, train, now)
@@ -101,7 +98,7 @@ class Agent:
         now, train = self.clock(), self.declared()
         self.read()
         lease = may_start_live(self.ledger.lease(), self.seat.holder, now)
-        return plan(self._wanted(train, now), self._bots(train, now), now, has_lease=lease)
+        return self._plan(train, now, has_lease=lease)
 
     def declared(self) -> Declared:
         """What is declared now.
@@ -131,8 +128,14 @@ class Agent:
         own = (train.mine(name) for name in train.environments)
         return {each.name: each for each in own if each}
 
-    def _wanted(self, train: Declared, now: datetime) -> tuple[Wanted, ...]:
+    def _plan(self, train: Declared, now: datetime, *, has_lease: bool) -> tuple[Action, ...]:
         running = self.members(train, now)
+        bots = tuple(member.bot for member in running.values())
+        return plan(self._wanted(train, running, now), bots, now, has_lease=has_lease)
+
+    def _wanted(
+        self, train: Declared, running: dict[Key, Member], now: datetime
+    ) -> tuple[Wanted, ...]:
 
         def settings(promotion: Promotion) -> Settings | None:
             environment = train.mine(promotion.environment)
@@ -149,9 +152,6 @@ class Agent:
                 return member.bot.settings if member and same else None
 
         return desired(self.record, settings)
-
-    def _bots(self, train: Declared, now: datetime) -> tuple[Bot, ...]:
-        return tuple(member.bot for member in self.members(train, now).values())
 
     def _deployable(self, train: Declared, promotion: Promotion) -> Deployable:
         environment = train.environment(promotion.environment)
@@ -175,7 +175,7 @@ class Agent:
         return may_start_live(taken, self.seat.holder, now)
 
     def _guarded(self, action: Action, train: Declared, now: datetime) -> None:
-        key = _key(action)
+        key = key_of(action)
         try:
             self._do(action, train, now)
         except SluiceError as error:
@@ -203,7 +203,7 @@ class Agent:
                 raise Refused(obstacle.value)
             case RollBack():
                 self._append(action.promotion(BY, now, automatic=True))
-                self._alert("warning", _key(action), "; ".join(action.reasons), now)
+                self._alert("warning", key_of(action), "; ".join(action.reasons), now)
             case Escalate(environment, strategy, reasons):
                 self._escalate((environment, strategy), "; ".join(reasons), now)
 
@@ -243,11 +243,11 @@ class Agent:
         if differences:
             mismatch = "; ".join(differences)
             self._alert("money", key, f"what runs is not the release: {mismatch}", now)
-            self._append(Unverified(**_about(key, digest), reason=mismatch, at=now))
+            self._append(Unverified(**about(key, digest), reason=mismatch, at=now))
             self.crew.distrust(member, mismatch, now)
             return
         if not self.record.track(*key).is_verified(digest):
-            self._append(Verified(**_about(key, digest), at=now))
+            self._append(Verified(**about(key, digest), at=now))
         self.alerts.over(*key)
         if halted:
             self.crew.halt(member, now)
@@ -264,13 +264,13 @@ class Agent:
             closed = closed_since(member.database, stay.promotion.at)
             due = stay.seen is None or now - stay.seen >= SEEN_EVERY
             if closed is not None and (due or closed != stay.closed):
-                self._append(Seen(**_about(key, member.bot.digest), closed=closed, at=now))
+                self._append(Seen(**about(key, member.bot.digest), closed=closed, at=now))
 
     def _escalate(self, key: Key, reason: str, now: datetime) -> None:
         current = self.record.track(*key).current
         if current is None or current.digest is None:
             return
-        self._append(Escalated(**_about(key, current.digest), reason=reason, at=now))
+        self._append(Escalated(**about(key, current.digest), reason=reason, at=now))
         self._alert("money", key, f"no bot until somebody promotes: {reason}", now)
 
     def _append(self, entry: Entry) -> None:
@@ -280,22 +280,3 @@ class Agent:
     def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:
         alert = Alert(at=now, severity=severity, environment=key[0], strategy=key[1], text=text)
         self.alerts.raise_(alert)
-
-
-class _About(TypedDict):
-    environment: str
-    strategy: str
-    digest: str
-
-
-def _about(key: Key, digest: str) -> _About:
-    return {"environment": key[0], "strategy": key[1], "digest": digest}
-
-
-def _key(action: Action) -> Key:
-    match action:
-        case Start(wanted):
-            return wanted.key
-        case Stop(bot) | Restart(bot) | Halt(bot) | Resume(bot):
-            return bot.key
-    return action.environment, action.strategy

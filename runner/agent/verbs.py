@@ -1,14 +1,12 @@
 """What the agent can be asked to do: each verb is written down, and the next tick makes it so."""
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from pipelines.adapters import approvals, signing
 from pipelines.adapters.agent import (
@@ -20,27 +18,21 @@ from pipelines.adapters.agent import (
     Explained,
     History,
     Promote,
-    Said,
 )
-from pipelines.adapters.approvals import TrustedKey
 from pipelines.adapters.ledger.chain import ENTRY
 from pipelines.adapters.releases import ReleaseStore, Stored
 from pipelines.adapters.verifying import verify
-from pipelines.domain.candidate import Candidate, Reason
+from pipelines.domain.candidate import Candidate
 from pipelines.domain.decision import RollBack, turn_back
-from pipelines.domain.document import Document
 from pipelines.domain.eligibility import Eligibility, Eligible, eligibility
 from pipelines.domain.entry import ALL, Entry, Halted, Held, Resumed, Unheld
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.release import conflicts
-from pipelines.domain.trust import Role
 from pipelines.errors import BadInput, CannotTell, Refused
-from runner.agent import status
+from runner.agent import status, words
 from runner.agent.declared import Declared
 from runner.agent.tick import Agent
-
-D = TypeVar("D", bound=Document)
 
 _TOLD: dict[str, type[Held] | type[Unheld] | type[Halted] | type[Resumed]] = {
     "hold": Held,
@@ -79,8 +71,8 @@ class Verbs:
         return verbs[asked.verb](asked, who)
 
     def _deliver(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, Deliver)
-        tar, dsse = _decoded(given.tar, "tar"), _decoded(given.dsse, "dsse")
+        given = words.read(asked, Deliver)
+        tar, dsse = words.decoded(given.tar, "tar"), words.decoded(given.dsse, "dsse")
         train = self.agent.declared()
         found = verify(tar, dsse, train.trust, datetime.now(UTC))
         if found.reasons or found.statement is None:
@@ -107,14 +99,14 @@ class Verbs:
         return promoted
 
     def _promote(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, Promote)
+        given = words.read(asked, Promote)
         train = self.agent.declared()
         environment = train.environment(given.environment)
         stored = self._stored(given.release)
         if given.tag:
             self._note(self._tagged(given.tag, stored, environment, train))
         promotion = self._put(stored, environment, train, who, given.reason, given.step)
-        return _json(promotion)
+        return words.json(promotion)
 
     def _put(
         self,
@@ -132,7 +124,7 @@ class Verbs:
         now = self.agent.clock()
         answer = self._eligibility(stored, environment, train, step, now)
         if not isinstance(answer, Eligible):
-            raise _refused(answer.reasons)
+            raise words.refused(answer.reasons)
         promotion = Promotion(
             kind=Kind.PROMOTE,
             environment=environment.name,
@@ -167,8 +159,8 @@ class Verbs:
         found = verify(content, statement, train.trust, datetime.now(UTC))
         reasons = list(found.reasons)
         opened = {name for signer in found.signers for name in signer.opens}
-        if not environment.policy.upstream and _called(environment) not in opened:
-            reasons.append(f"no signature under it opens {_called(environment)}")
+        if not environment.policy.upstream and words.called(environment) not in opened:
+            reasons.append(f"no signature under it opens {words.called(environment)}")
         if reasons:
             raise Refused("\n".join(reasons), "see 'sluice docs releases'")
 
@@ -176,7 +168,7 @@ class Verbs:
         self, tag: str, stored: Stored, environment: Environment, train: Declared
     ) -> Approved:
         known = self._used(environment, stored.release.name)
-        trusted = _approvers(train, environment)
+        trusted = words.approvers(train, environment)
         found = approvals.verify_tag(self.repository, tag, trusted, datetime.now(UTC), known)
         release = stored.release
         return approvals.tag_approval(
@@ -184,22 +176,22 @@ class Verbs:
         )
 
     def _approve(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, Approve)
+        given = words.read(asked, Approve)
         train = self.agent.declared()
         environment = train.environment(given.environment)
         approved = approvals.verify(
             given.statement.encode(),
             given.signature.encode(),
             environment.name,
-            _approvers(train, environment),
+            words.approvers(train, environment),
             self.agent.clock(),
             frozenset(a for t in self.agent.record.tracks.values() for a in t.used),
         )
         self._note(approved)
-        return _json(approved)
+        return words.json(approved)
 
     def _explain(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, Explain)
+        given = words.read(asked, Explain)
         train, now = self.agent.declared(), self.agent.clock()
         environment, stored = train.environment(given.environment), self._stored(given.release)
         answer = self._eligibility(stored, environment, train, given.step, now)
@@ -210,16 +202,16 @@ class Verbs:
             digest=stored.release.digest,
             environment=environment.name,
             eligible=eligible,
-            reasons=() if isinstance(answer, Eligible) else _said(answer.reasons),
-            grounds=_said(answer.grounds),
+            reasons=() if isinstance(answer, Eligible) else words.said(answer.reasons),
+            grounds=words.said(answer.grounds),
             predecessor=track.current.digest if track.current else None,
             sequence=track.promotions + 1,
             at=now,
         )
-        return _json(explained)
+        return words.json(explained)
 
     def _rollback(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, About)
+        given = words.read(asked, About)
         now, promoted = self.agent.clock(), []
         for strategy in self._strategies(given):
             track = self.agent.record.track(given.environment, strategy)
@@ -234,10 +226,10 @@ class Verbs:
             promoted.append(told.promotion(who, now, automatic=False))
         for promotion in promoted:
             self._note(promotion)
-        return [_json(promotion) for promotion in promoted]
+        return [words.json(promotion) for promotion in promoted]
 
     def _retire(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, About)
+        given = words.read(asked, About)
         now = self.agent.clock()
         told: list[JsonValue] = []
         for strategy in self._strategies(given):
@@ -250,22 +242,22 @@ class Verbs:
                 at=now,
             )
             self._note(promotion)
-            told.append(_json(promotion))
+            told.append(words.json(promotion))
         return told
 
     def _tell(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, About)
+        given = words.read(asked, About)
         self.agent.declared().environment(given.environment)
         about: dict[str, Any] = given.model_dump()
         entry = _TOLD[asked.verb](**about, by=who, at=self.agent.clock())
         self._note(entry)
-        return _json(entry)
+        return words.json(entry)
 
     def _status(self, asked: Asked, who: str) -> JsonValue:
-        return _json(status.status(self.agent))
+        return words.json(status.status(self.agent))
 
     def _history(self, asked: Asked, who: str) -> JsonValue:
-        given = _read(asked, History)
+        given = words.read(asked, History)
         told: list[JsonValue] = []
         for line in self.agent.ledger.read().lines:
             tree = ENTRY.dump_python(line.entry, mode="json")
@@ -306,49 +298,3 @@ class Verbs:
     def _note(self, entry: Entry) -> None:
         self.agent.ledger.append(entry, after=self.agent.head)
         self.agent.read()
-
-
-def _read(asked: Asked, model: type[D]) -> D:
-    try:
-        return model.model_validate(asked.args, strict=False)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{asked.verb}: {key}: {first['msg'].lower()}") from None
-
-
-def _json(document: Document) -> JsonValue:
-    told: JsonValue = document.model_dump(mode="json")
-    return told
-
-
-def _decoded(text: str, what: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise BadInput(f"deliver: {what}: should be base64") from None
-
-
-def _called(environment: Environment) -> str:
-    """What trust.yaml calls an environment."""
-    return f"demo/{environment.name}" if environment.demo else environment.name
-
-
-def _approvers(train: Declared, environment: Environment) -> tuple[TrustedKey, ...]:
-    now, name = datetime.now(UTC), _called(environment)
-    return tuple(
-        TrustedKey(called, key.key)
-        for called, key in (train.trust.listed or {}).items()
-        if key.role is Role.APPROVER
-        and name in key.environments
-        and not key.objections(now - timedelta(), now)
-    )
-
-
-def _refused(reasons: tuple[Reason, ...]) -> Refused:
-    hint = next((reason.hint for reason in reasons if reason.hint), "see 'sluice docs promotion'")
-    return Refused("\n".join(f"{each.because}: {each.text}" for each in reasons), hint)
-
-
-def _said(reasons: tuple[Reason, ...]) -> tuple[Said, ...]:
-    return tuple(Said(because=r.because, text=r.text, hint=r.hint) for r in reasons)
