@@ -37,8 +37,14 @@ from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from runner.exchange import cli as exchange
 from runner.exchange.clock import ClockName
+from runner.exchange.core.futures.book import Book
+from runner.exchange.core.futures.contract import Fees
 from runner.exchange.core.terms import Terms
 from runner.exchange.costs import with_terms
+from runner.exchange.futures.account import Accounts
+from runner.exchange.futures.floor import Floor
+from runner.exchange.futures.public import Public
+from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -230,6 +236,15 @@ def test_the_figures_of_promotion_are_those_of_the_code() -> None:
     assert HOTFIX_SHARE == 10
     assert "soaks for the tenth part when two people signed" in text
     assert (back_off(1).total_seconds(), back_off(99).total_seconds()) == (10, 600)
+
+
+def test_every_request_of_futures_stands_on_the_page() -> None:
+    section = read("exchange").partition("## Futures\n")[2].partition("\n## ")[0]
+    floor = Floor(Book({}, Terms(), Fees()), {}, {})
+    answers = (Public(None, floor, None), Accounts(None, floor), Trading(None, floor))
+    paths = {path for each in answers for _, path in each.routes()}
+    names = {path.split("/", 3)[3] for path in paths}
+    assert sorted(name for name in names if f"`{name}`" not in section) == []
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

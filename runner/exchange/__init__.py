@@ -1,4 +1,4 @@
-"""The rehearsal exchange: Binance's spot API on loopback, replaying candles, with real books."""
+"""The rehearsal exchange: Binance's API on loopback, replaying candles, with real books."""
 
 
 def main() -> None:

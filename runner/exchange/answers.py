@@ -10,6 +10,7 @@ from runner.exchange.core.book import Book
 from runner.exchange.core.matching import available, quotes
 from runner.exchange.core.orders import ZERO, Account, Fill, Order, Side
 from runner.exchange.core.path import Candle
+from runner.exchange.core.pit import Pit
 from runner.exchange.core.placing import Market
 from runner.exchange.tape import Reel
 
@@ -49,7 +50,7 @@ def kline(candle: Candle) -> list[Any]:
     ]
 
 
-def depth(book: Book, symbol: str, market: Market, limit: int, now: int) -> Json:
+def depth(book: Pit, symbol: str, market: Market, limit: int, now: int) -> Json:
     """The market's side of the order book: what may be taken stands at the best price.
 
     Levels behind it hold as much again, but orders here take from the best one only.
@@ -102,7 +103,7 @@ def joined_trade(told: Json) -> Json:
     }
 
 
-def book_ticker(book: Book, symbol: str, market: Market) -> Json:
+def book_ticker(book: Pit, symbol: str, market: Market) -> Json:
     """The best prices of the market."""
     top = depth(book, symbol, market, 1, 0)
     (bid_price, bid_amount), (ask_price, ask_amount) = top["bids"][0], top["asks"][0]
@@ -115,7 +116,7 @@ def book_ticker(book: Book, symbol: str, market: Market) -> Json:
     }
 
 
-def day_ticker(book: Book, reel: Reel, market: Market, now: int) -> Json:
+def day_ticker(book: Pit, reel: Reel, market: Market, now: int) -> Json:
     """The last 24 hours of a symbol."""
     still = Candle(now, 0, market.price, market.price, market.price, market.price, ZERO)
     day = reel.day(now) or still

@@ -1,4 +1,4 @@
-"""The HTTP side of Binance's spot API: from a request to an answer, or to Binance's refusal."""
+"""The HTTP side of Binance's API: from a request to an answer, or to Binance's refusal."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,15 +8,20 @@ from typing import Any
 from aiohttp import web
 
 from pipelines.errors import CannotTell
-from runner.exchange.arming import REFUSALS
+from runner.exchange.arming import FUTURES_REFUSALS, REFUSALS
 from runner.exchange.core.faults import FaultName
+from runner.exchange.core.orders import Permission
 from runner.exchange.core.rejection import Rejection
+from runner.exchange.futures.account import Accounts
+from runner.exchange.futures.public import Public as FuturesPublic
+from runner.exchange.futures.trading import Trading
 from runner.exchange.public import Public
 from runner.exchange.signed import Signed
 from runner.exchange.signing import Parameters, Sent, parameters, signed
 from runner.exchange.symbols import Symbols
 from runner.exchange.venue import Venue
-from runner.exchange.weights import MINUTE, ORDER, Limits, Route, Throttled, banned, too_much
+from runner.exchange.weighing import Route, of_futures
+from runner.exchange.weights import MINUTE, PLACING, Limits, Throttled, banned, too_much
 from runner.exchange.weights import seconds as seconds_of
 
 LARGEST = 64 * 1024
@@ -57,8 +62,11 @@ class Api:
         broken: Callable[[CannotTell], None],
     ) -> None:
         self._venue, self._limits, self._broken = venue, limits, broken
-        self._public = Public(venue, symbols, limits.limit).routes()
+        self._public = Public(venue, symbols, limits.asked).routes()
         self._signed = Signed(venue, symbols).routes()
+        if floor := venue.futures:
+            self._public |= FuturesPublic(venue, floor, limits.asked).routes()
+            self._signed |= Accounts(venue, floor).routes() | Trading(venue, floor).routes()
 
     def application(self) -> web.Application:
         """What serves all of it."""
@@ -123,10 +131,10 @@ class Api:
         name, status = known.name if known else "", 200
         try:
             self._disturb(name, route, given)
-            account = signed(venue, asked.sent, "read" if route[0] == "GET" else "trade")
-            if route == ORDER:
-                self._turn_down(name, given)
-                self._limits.order(name, venue.now)
+            account = signed(venue, asked.sent, _needed(route))
+            if route in PLACING:
+                self._turn_down(name, route, given)
+                self._limits.order(name, route, venue.now)
             told = self._signed[route](account, given)
         except Rejection as refused:
             status = refused.status
@@ -136,10 +144,10 @@ class Api:
             raise
         finally:
             venue.journal.note(venue.now, name, *route, status)
-        if route == ORDER:
+        if route in PLACING:
             if venue.strikes("lost_answer", name, *_order(given)):
                 raise _Dropped(held=False)
-            headers |= self._limits.order_headers(name, venue.now)
+            headers |= self._limits.order_headers(name, route, venue.now)
         return told
 
     def _disturb(self, account: str, route: Route, given: Parameters) -> None:
@@ -147,7 +155,7 @@ class Api:
         if not self._venue.book.faults.armed:
             return
         symbol, side = _order(given)
-        where = account, symbol, side if route == ORDER else ""
+        where = account, symbol, side if route in PLACING else ""
         now = self._venue.now
         if self._venue.strikes("server_error", *where):
             text = "Internal error; unable to process your request. Please try again."
@@ -155,14 +163,21 @@ class Api:
         if self._venue.strikes("timeout", *where):
             raise _Dropped(held=True)
         if self._venue.strikes("rate_limited", *where):
-            raise too_much(self._limits.limit, seconds_of(MINUTE - now % MINUTE))
+            raise too_much(self._limits.limit(route), seconds_of(MINUTE - now % MINUTE))
         if ban := self._venue.strikes("banned", *where):
             raise banned(ban.until or now + 2 * MINUTE, now)
 
-    def _turn_down(self, account: str, given: Parameters) -> None:
+    def _turn_down(self, account: str, route: Route, given: Parameters) -> None:
         name: FaultName = "rejected_order"
         if fault := self._venue.strikes(name, account, *_order(given)):
-            raise Rejection(fault.code, REFUSALS[fault.code])
+            refusals = FUTURES_REFUSALS if of_futures(route) else REFUSALS
+            raise Rejection(*refusals[fault.code])
+
+
+def _needed(route: Route) -> Permission:
+    if of_futures(route):
+        return "futures"
+    return "read" if route[0] == "GET" else "trade"
 
 
 def _order(given: Parameters) -> tuple[str, str]:

@@ -11,22 +11,33 @@ from runner.exchange.venue import Venue
 
 INSUFFICIENT, FILTERED = -2010, -1013
 REFUSALS = {
-    INSUFFICIENT: "Account has insufficient balance for requested action.",
-    FILTERED: "Filter failure: NOTIONAL",
+    INSUFFICIENT: (INSUFFICIENT, "Account has insufficient balance for requested action."),
+    FILTERED: (FILTERED, "Filter failure: NOTIONAL"),
 }
 """What `rejected_order` may answer, code and message."""
+
+FUTURES_REFUSALS = {
+    INSUFFICIENT: (-2019, "Margin is insufficient."),
+    FILTERED: (
+        -4164,
+        "Order's notional must be no smaller than 5 (unless you choose reduce only).",
+    ),
+}
+"""The same for an order of futures, where Binance has other codes."""
 
 _SECOND, _HOUR = Decimal(1000), Decimal(3_600_000)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a fault takes. `counted`: it happens so many times, once when nothing is said."""
+    """What a fault takes. `counted`: it happens so many times, once when nothing is said;
+    `on_spot`: it happens to spot markets only."""
 
     takes: frozenset[str]
     counted: bool = False
     by: Decimal = Decimal(0)
     code: int = 0
+    on_spot: bool = False
 
 
 _ASKED = frozenset({"times", "seconds", "account", "symbol", "side"})
@@ -38,13 +49,13 @@ FORMS: dict[FaultName, Form] = {
     "banned": Form(_ASKED, counted=True),
     "clock_skew": Form(frozenset({"seconds", "account", "by"}), by=_HOUR),
     "rejected_order": Form(_ASKED | {"code"}, counted=True, code=INSUFFICIENT),
-    "partial_fill": Form(_ASKED | {"by"}, counted=True, by=Decimal("0.3")),
+    "partial_fill": Form(_ASKED | {"by"}, counted=True, by=Decimal("0.3"), on_spot=True),
     "key_revoked": Form(frozenset({"seconds", "account"})),
-    "symbol_halted": Form(frozenset({"seconds", "symbol"})),
-    "stale_candles": Form(frozenset({"seconds", "symbol"})),
-    "delisting": Form(frozenset({"seconds", "symbol"})),
-    "price_gap": Form(frozenset({"symbol", "by"}), by=Decimal("-0.1")),
-    "flash_crash": Form(frozenset({"symbol", "by"}), by=Decimal("-0.3")),
+    "symbol_halted": Form(frozenset({"seconds", "symbol"}), on_spot=True),
+    "stale_candles": Form(frozenset({"seconds", "symbol"}), on_spot=True),
+    "delisting": Form(frozenset({"seconds", "symbol"}), on_spot=True),
+    "price_gap": Form(frozenset({"symbol", "by"}), by=Decimal("-0.1"), on_spot=True),
+    "flash_crash": Form(frozenset({"symbol", "by"}), by=Decimal("-0.3"), on_spot=True),
 }
 
 
@@ -71,7 +82,11 @@ def _check(venue: Venue, asked: Asked) -> None:
         raise Problem(asked.name, f"takes no {_OPTIONS[strange[0]]}", key="fault")
     if asked.account and asked.account not in venue.book.accounts:
         raise Problem(asked.name, f"there is no account {asked.account}", key="fault")
-    if asked.symbol and asked.symbol not in venue.tape.reels:
+    spot, futures = venue.tape.reels, venue.futures.marks if venue.futures else {}
+    elsewhere = asked.symbol in futures and asked.symbol not in spot
+    if form.on_spot and (elsewhere or not spot):
+        raise Problem(asked.name, "happens to spot markets only", key="fault")
+    if asked.symbol and asked.symbol not in {*spot, *futures}:
         raise Problem(asked.name, f"{asked.symbol} is not traded here", key="fault")
     if asked.name == "delisting" and not asked.symbol:
         raise Problem(asked.name, "needs a --symbol", key="fault")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from pipelines import __version__
+from pipelines.domain.candles import TradingMode
 from pipelines.errors import BadInput, ExitCode, SluiceError
 from runner.exchange import faketime, remote
 from runner.exchange.clock import FASTEST
@@ -24,18 +25,24 @@ from runner.exchange.core.terms import Terms
 from runner.exchange.costs import with_terms
 from runner.exchange.listening import MANY
 from runner.exchange.messages import Ready, Step
-from runner.exchange.settings import freqtrade_settings
+from runner.exchange.settings import Market, freqtrade_settings
 from runner.rehearsal.command import rehearse
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 
+_MODES: dict[str, tuple[TradingMode, ...]] = {
+    "spot": ("spot",),
+    "futures": ("futures",),
+    "both": ("spot", "futures"),
+}
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
 @click.version_option(__version__, prog_name="sluice-exchange")
 def cli() -> None:
-    """A rehearsal exchange: Binance's spot API on loopback, replaying candles.
+    """A rehearsal exchange: Binance's API on loopback, replaying candles.
 
     \b
     Serve:   sluice-exchange serve --start 2023-01-02 --clock stepped \\
@@ -47,6 +54,13 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--candles", type=_FOLDER, envvar="SLUICE_CANDLES", help="Recorded candles.")
+@click.option(
+    "--market",
+    type=click.Choice(["spot", "futures", "both"]),
+    default="spot",
+    show_default=True,
+    help="What is traded there.",
+)
 @click.option("--markets", type=_FILE, help="A recorded exchangeInfo, or ccxt's markets.")
 @click.option("--start", type=_MOMENT, help="Where the replay begins (UTC).")
 @click.option(
@@ -71,7 +85,8 @@ def cli() -> None:
 @click.option(
     "--weight-limit",
     type=click.IntRange(1),
-    help="Weight of requests that an IP may use in a minute: 6000, a stepped clock refuses nobody.",
+    help="Weight of requests that an IP may use in a minute: 6000, on futures 2400; "
+    "a stepped clock refuses nobody.",
 )
 @with_terms
 @click.option("--unsafe-listen", metavar="ADDRESS", help="Serve others than this machine.")
@@ -79,6 +94,7 @@ def cli() -> None:
 @click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where caches are kept.")
 def serve(
     candles: Path | None,
+    market: str,
     markets: Path | None,
     start: datetime | None,
     clock: str,
@@ -114,6 +130,7 @@ def serve(
         weight_limit=weight_limit,
         terms=terms,
         accounts=tuple(parsed_account(text) for text in accounts),
+        modes=_MODES[market],
     )
     server.serve(asked, _say_ready)
 
@@ -140,12 +157,13 @@ def _say_ready(ready: Ready, now: datetime, room: int) -> None:
 @with_ready_file
 @click.option("--key", default="", help="The account's key; live trading needs it.")
 @click.option("--secret", default="", help="The account's secret.")
+@click.option("--market", type=click.Choice(["spot", "futures"]), default="spot")
 @with_json
-def config(ready_file: Path, key: str, secret: str, as_json: bool) -> None:
+def config(ready_file: Path, key: str, secret: str, market: Market, as_json: bool) -> None:
     """Print the settings with which a stock freqtrade trades here."""
     ready = remote.located(ready_file)
     speed = remote.ask(ready, "status").speed
-    settings = freqtrade_settings(ready.api_url, key, secret, speed)
+    settings = freqtrade_settings(ready.api_url, key, secret, speed, market)
     click.echo(json.dumps(settings, indent=None if as_json else 2))
 
 

@@ -16,6 +16,9 @@ from runner.exchange.messages import Clear, Fault, NewAccount, Ready, State
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _NAMES = (*get_args(FaultName), "clear")
+_IN_FUTURES = "futures."
+"""`futures.USDT=1000` is money in the futures wallet."""
+
 _SPAN = re.compile(r"(-?\d{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -40,6 +43,9 @@ def ask(ready_file: Path, as_json: bool, send: Callable[[Ready], State]) -> None
     for name, held in told.accounts.items():
         each = (f"{held[asset].free + held[asset].locked} {asset}" for asset in held)
         click.echo(f"{name}: {', '.join(each) or 'nothing'}")
+    for name, wallet in told.futures.wallets.items() if told.futures else ():
+        for asset, amount in wallet.items():
+            click.echo(f"{name}: {amount} {asset} in futures")
     for fault in told.faults:
         whom = " ".join(part for part in (fault.account, fault.symbol, fault.side) if part)
         often = "" if fault.left is None else f", {fault.left} times"
@@ -59,9 +65,7 @@ def account() -> None:
     "permissions",
     type=click.Choice(get_args(Permission)),
     multiple=True,
-    default=("trade",),
-    show_default=True,
-    help="What the key may do; may be given again.",
+    help="What the key may do; may be given again. By default trade, and futures with money there.",
 )
 @click.option("--ip", "addresses", multiple=True, help="An address that the key may be used from.")
 @with_ready_file
@@ -74,7 +78,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Open an account with money in it."""
-    allowed = {"permissions": permissions, "addresses": addresses}
+    allowed = {"permissions": permissions or None, "addresses": addresses}
     opened = parsed_account(text).model_copy(update=allowed)
     ask(ready_file, as_json, lambda ready: remote.ask(ready, "account", opened))
 
@@ -133,13 +137,15 @@ def parsed_account(text: str) -> NewAccount:
     if len(parts) < 3 or not all(parts[:3]):
         raise BadInput("--account: should have a name, a key and a secret", hint)
     funds: dict[str, Decimal] = {}
+    futures: dict[str, Decimal] = {}
     for part in parts[3:]:
         asset, _, amount = part.partition("=")
+        wallet = futures if asset.startswith(_IN_FUTURES) else funds
         try:
-            funds[asset] = Decimal(amount)
+            wallet[asset.removeprefix(_IN_FUTURES)] = Decimal(amount)
         except InvalidOperation:
             raise BadInput(f"--account: {part!r} is no amount of an asset", hint) from None
-    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds)
+    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds, futures=futures)
 
 
 def _seconds(option: str, text: str) -> int:

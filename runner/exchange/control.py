@@ -17,7 +17,8 @@ from runner.exchange.account_book import account_book
 from runner.exchange.arming import arm
 from runner.exchange.clock import SteppedClock
 from runner.exchange.core.faults import Disarmed
-from runner.exchange.core.orders import Account, Funded
+from runner.exchange.core.orders import Account, Funded, Permission
+from runner.exchange.futures.wallets import deposits, futures_state
 from runner.exchange.messages import (
     Clear,
     Fault,
@@ -33,7 +34,7 @@ from runner.exchange.messages import (
 from runner.exchange.tape import utc
 from runner.exchange.turns import Turns
 from runner.exchange.venue import Venue
-from runner.exchange.weights import ORDER
+from runner.exchange.weights import PLACING
 
 D = TypeVar("D", bound=Document)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -153,8 +154,10 @@ def open_account(venue: Venue, asked: NewAccount) -> None:
     funds = tuple(Funded(asked.name, asset, amount) for asset, amount in asked.funds.items())
     for text in asked.addresses:
         _check_address(asked.name, text)
-    key = asked.name, asked.key, asked.secret
-    venue.open_account(Account(*key, asked.permissions, asked.addresses), funds)
+    usual: tuple[Permission, ...] = ("trade", "futures") if asked.futures else ("trade",)
+    permissions = usual if asked.permissions is None else asked.permissions
+    account = Account(asked.name, asked.key, asked.secret, permissions, asked.addresses)
+    venue.open_account(account, funds, deposits(venue, asked))
 
 
 def _check_address(name: str, text: str) -> None:
@@ -169,7 +172,7 @@ def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State
     book = venue.book
     return State(
         now=utc(venue.now),
-        candles_end=utc(venue.tape.last()),
+        candles_end=utc(venue.last()),
         clock=venue.clock.name,
         speed=venue.clock.speed,
         synthetic=synthetic,
@@ -178,7 +181,7 @@ def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State
         orders=len(book.orders),
         open_orders=len(book.open_orders()),
         fills=len(book.fills),
-        orders_sent=venue.journal.requests(*ORDER),
+        orders_sent=sum(venue.journal.requests(*route) for route in PLACING),
         faults=_armed(venue),
         accounts={
             name: {
@@ -187,6 +190,7 @@ def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State
             }
             for name in book.accounts
         },
+        futures=futures_state(venue.futures) if venue.futures else None,
     )
 
 

@@ -9,7 +9,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from pipelines.errors import CannotTell
-from runner.exchange.core.orders import Advanced, Event
+from runner.exchange.core import orders
+from runner.exchange.core.futures.events import OnFutures
+from runner.exchange.core.orders import Advanced
+
+Event = orders.Event | OnFutures
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -78,14 +78,19 @@ class Standing(Document):
 
 
 class NewAccount(Document):
-    """An account with what it has of each asset, what its key may do, and from where."""
+    """An account with what it has of each asset, on spot and in its futures wallet.
+
+    `permissions` are what its key may do, and `addresses` from where. When nothing is said it may
+    trade, and trade futures where it has money for that.
+    """
 
     name: str = Field(min_length=1)
     key: str = Field(min_length=1)
     secret: str = Field(min_length=1)
-    permissions: tuple[Permission, ...] = ("trade",)
+    permissions: tuple[Permission, ...] | None = None
     addresses: tuple[str, ...] = ()
     funds: dict[str, Decimal] = Field(default_factory=dict)
+    futures: dict[str, Decimal] = Field(default_factory=dict)
 
 
 class Held(Document):
@@ -93,6 +98,19 @@ class Held(Document):
 
     free: Decimal
     locked: Decimal
+
+
+class FuturesState(Document):
+    """How futures stand. `counters` is what the exchange has taken for each reason, net."""
+
+    symbols: tuple[str, ...]
+    orders: int
+    open_orders: int
+    waiting: int
+    fills: int
+    wallets: dict[str, dict[str, Decimal]]
+    positions: dict[str, dict[str, Decimal]]
+    counters: dict[str, Decimal]
 
 
 class State(Document):
@@ -115,6 +133,7 @@ class State(Document):
     faults: tuple[Standing, ...]
     accounts: dict[str, dict[str, Held]]
     followers: tuple[str, ...] = ()
+    futures: FuturesState | None = None
 
 
 class Whose(Document):

@@ -10,7 +10,7 @@ from runner.exchange.core.rejection import Rejection, missing
 from runner.exchange.signing import Parameters
 from runner.exchange.symbols import Symbols
 from runner.exchange.venue import Venue
-from runner.exchange.weights import rate_limits
+from runner.exchange.weights import SPOT, rate_limits
 
 Answer = Callable[[Parameters], Any]
 
@@ -22,7 +22,7 @@ class Public:
     or bytes that are JSON already.
     """
 
-    def __init__(self, venue: Venue, symbols: Symbols, weight_limit: int) -> None:
+    def __init__(self, venue: Venue, symbols: Symbols, weight_limit: int | None) -> None:
         self._venue, self._symbols, self._weight_limit = venue, symbols, weight_limit
 
     def routes(self) -> dict[tuple[str, str], Answer]:
@@ -42,7 +42,7 @@ class Public:
 
     def _exchange_info(self, given: Parameters) -> Any:
         infos = [self._info(symbol) for symbol in self._asked(given)]
-        limits = rate_limits(self._weight_limit)
+        limits = rate_limits(SPOT, self._weight_limit)
         return answers.exchange_info(infos, limits, self._venue.time_of())
 
     def _info(self, symbol: str) -> answers.Json:

@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,19 +14,21 @@ from pathlib import Path
 
 from pipelines.adapters import lockfile
 from pipelines.adapters.candles import CandleShelf, open_shelf
-from pipelines.domain.candles import milliseconds
+from pipelines.domain.candles import TradingMode, milliseconds
 from pipelines.errors import CannotTell, Problem
 from runner.exchange.api import Api
 from runner.exchange.control import Control, open_account
 from runner.exchange.core.book import Book
 from runner.exchange.core.terms import Terms
+from runner.exchange.futures.floor import Floor
+from runner.exchange.futures.opening import open_floor
 from runner.exchange.journal import Journal
 from runner.exchange.listening import listen, room
 from runner.exchange.messages import NewAccount, Ready
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape, utc
 from runner.exchange.venue import Venue
-from runner.exchange.weights import USUAL, Limits
+from runner.exchange.weights import Limits
 from runner.exchange.winding import wound
 
 LOOPBACK = "127.0.0.1"
@@ -54,13 +56,14 @@ class Serving:
     ready_file: Path | None
     terms: Terms
     accounts: tuple[NewAccount, ...]
+    modes: tuple[TradingMode, ...] = ("spot",)
     weight_limit: int | None = None
 
     @property
     def limits(self) -> Limits:
         """No time passes between two steps: there only a limit that was asked for holds."""
         enforced = self.speed > 0 or self.weight_limit is not None
-        return Limits(self.weight_limit or USUAL, enforced=enforced)
+        return Limits(self.weight_limit, enforced=enforced)
 
 
 Say = Callable[[Ready, datetime, int], None]
@@ -74,7 +77,7 @@ def serve(asked: Serving, say: Say) -> None:
     :raises CannotTell: when a port is taken, or the journal cannot be written.
     """
     now = datetime.now(UTC)
-    shelf = open_shelf(asked.candles, lockfile.load(asked.root), asked.home / "candles", now)
+    shelves = {mode: _shelf(asked, mode, now) for mode in asked.modes}
     with ExitStack() as stack:
         path = asked.journal
         if path is None:
@@ -82,17 +85,46 @@ def serve(asked: Serving, say: Say) -> None:
             path = Path(folder, "journal.sqlite")
         journal = Journal(path)
         stack.callback(journal.close)
-        venue, served = open_venue(asked, shelf, journal)
+        venue, served = open_venue(asked, shelves, journal)
         for account in asked.accounts:
             open_account(venue, account)
-        asyncio.run(_run(asked, venue, served, say, synthetic=shelf.data.synthetic))
+        synthetic = any(shelf.data.synthetic for shelf in shelves.values())
+        asyncio.run(_run(asked, venue, served, say, synthetic=synthetic))
 
 
-def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Venue, Symbols]:
+def _shelf(asked: Serving, mode: TradingMode, now: datetime) -> CandleShelf:
+    lock, cache = lockfile.load(asked.root), asked.home / "candles"
+    return open_shelf(asked.candles, lock, cache, now, mode)
+
+
+def open_venue(
+    asked: Serving, shelves: Mapping[TradingMode, CandleShelf], journal: Journal
+) -> tuple[Venue, Symbols]:
     """The exchange on these candles, as its journal left it.
 
     :raises BadInput: when there are no candles at the start.
     """
+    served, tape, floor = Symbols({}, {}), Tape({}), None
+    if "spot" in shelves:
+        served, tape = _spot(asked, shelves["spot"])
+    if "futures" in shelves:
+        floor = open_floor(shelves["futures"], asked.markets, asked.terms)
+    _check_fee_asset(asked.terms.fee_asset, served)
+    book = Book(
+        served.rules,
+        asked.terms,
+        _start(asked.start, tape, floor),
+        lambda symbol, at: tape.reels[symbol].price(at),
+    )
+    try:
+        return Venue(book, journal, tape, speed=asked.speed, futures=floor), served
+    except KeyError as error:
+        message = f"holds orders for {error}, which is not served"
+        hint = "serve what it was made with, or name another --journal"
+        raise Problem(str(journal.path), message, hint=hint) from None
+
+
+def _spot(asked: Serving, shelf: CandleShelf) -> tuple[Symbols, Tape]:
     served = symbols(shelf.data.series, asked.markets)
     pairs = [f"{rules.base}/{rules.quote}" for rules in served.rules.values()]
     candles = wound(shelf, [(pair, tf) for pair in pairs for tf in shelf.data.series[pair]])
@@ -105,31 +137,21 @@ def open_venue(asked: Serving, shelf: CandleShelf, journal: Journal) -> tuple[Ve
         )
         for rules in served.rules.values()
     }
-    tape = Tape(reels)
-    _check_fee_asset(asked.terms.fee_asset, served)
-    book = Book(
-        served.rules,
-        asked.terms,
-        _start(asked.start, tape),
-        lambda symbol, at: reels[symbol].price(at),
-    )
-    try:
-        return Venue(book, journal, tape, speed=asked.speed), served
-    except KeyError as error:
-        message = f"holds orders for {error}, which is not served"
-        hint = "serve what it was made with, or name another --journal"
-        raise Problem(str(journal.path), message, hint=hint) from None
+    return served, Tape(reels)
 
 
 def _check_fee_asset(asset: str, served: Symbols) -> None:
     bases = sorted(each.base for each in served.rules.values())
     if asset and asset not in bases:
         message = f"there are no candles of {asset}, which fees would be paid in"
-        raise Problem("--fee-asset", message, hint=f"there are those of {', '.join(bases)}")
+        there = f"there are those of {', '.join(bases)}"
+        raise Problem("--fee-asset", message, hint=there if bases else "futures have no fee asset")
 
 
-def _start(asked: datetime | None, tape: Tape) -> int:
-    spans = [reel.span() for reel in tape.reels.values()]
+def _start(asked: datetime | None, tape: Tape, floor: Floor | None) -> int:
+    reels = list(tape.reels.values())
+    reels += [marks.reel for marks in floor.marks.values()] if floor else []
+    spans = [reel.span() for reel in reels]
     if asked is None:
         return max(begin for begin, _ in spans) + int(_BEHIND.total_seconds() * 1000)
     start = milliseconds(asked.replace(tzinfo=asked.tzinfo or UTC))

@@ -42,8 +42,8 @@ def symbols(pairs: Iterable[str], recording: Path | None) -> Symbols:
     if recording is None:
         infos = {names[pair]: made_up(pair) for pair in names}
     else:
-        recorded = _recorded(recording)
-        infos = {name: recorded[name] for name in names.values() if name in recorded}
+        entries = recorded(recording)
+        infos = {name: entries[name] for name in names.values() if name in entries}
     if not infos:
         raise Problem(str(recording), f"has none of {', '.join(names)}", hint=_HINT)
     try:
@@ -52,7 +52,11 @@ def symbols(pairs: Iterable[str], recording: Path | None) -> Symbols:
         raise Problem(str(recording), "has filters that cannot be read", hint=_HINT) from None
 
 
-def _recorded(path: Path) -> dict[str, Info]:
+def recorded(path: Path) -> dict[str, Info]:
+    """Every entry of a recording, by symbol.
+
+    :raises BadInput: when it is none.
+    """
     try:
         tree = json.loads(path.read_bytes())
         found = tree.get("symbols") or [market["info"] for market in tree.values()]

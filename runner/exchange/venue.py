@@ -14,10 +14,12 @@ from runner.exchange.clock import Clock, RunningClock, SteppedClock
 from runner.exchange.core import matching, placing
 from runner.exchange.core.book import Book
 from runner.exchange.core.faults import Fault, FaultName, Struck
+from runner.exchange.core.futures.events import Deposited, OnFutures
 from runner.exchange.core.orders import Account, Advanced, Event, Funded, Opened, Order
 from runner.exchange.core.path import mean_price
 from runner.exchange.core.placing import Market, Wish
 from runner.exchange.core.rejection import closed, unknown_symbol
+from runner.exchange.futures.floor import Floor
 from runner.exchange.journal import Journal
 from runner.exchange.tape import Reel, Tape, utc
 
@@ -27,21 +29,45 @@ _NOTICEABLE = 100  # milliseconds
 
 
 class Venue:
-    """Where orders are placed. Requests come one at a time: nothing in here waits."""
+    """Where orders are placed. Requests come one at a time: nothing in here waits.
 
-    def __init__(self, book: Book, journal: Journal, tape: Tape, *, speed: int) -> None:
-        """`speed` is that of the clock, which goes on where the journal ends; 0: it is stepped."""
+    `futures` are traded beside it, on the same clock and in the same journal. `speed` is that of
+    the clock, which goes on where the journal ends; 0: it is stepped.
+
+    :raises KeyError: when the journal holds what is not served.
+    """
+
+    def __init__(
+        self, book: Book, journal: Journal, tape: Tape, *, speed: int, futures: Floor | None = None
+    ) -> None:
         self.book, self.journal, self.tape, self._recorded = book, journal, tape, tape
-        book.replay(journal.events())
+        self.futures = futures
+        self._replay()
         self._bend()
         self.clock: Clock = RunningClock(book.now, speed) if speed else SteppedClock(book.now)
+
+    def _replay(self) -> None:
+        for event in self.journal.events():
+            if not isinstance(event, OnFutures):
+                self.book.replay([event])
+            elif self.futures is None:
+                raise KeyError("futures")
+            else:
+                self.futures.book.replay([event])
+
+    def last(self) -> int:
+        """When the last candle ends."""
+        ends = [self.tape.last()] if self.tape.reels else []
+        return max(ends + ([self.futures.last()] if self.futures else []))
 
     @property
     def now(self) -> int:
         """The exchange's time."""
         return self.book.now
 
-    def open_account(self, account: Account, funds: tuple[Funded, ...]) -> None:
+    def open_account(
+        self, account: Account, funds: tuple[Funded, ...], deposits: tuple[Deposited, ...] = ()
+    ) -> None:
         """Open an account, unless it is there already with the same key and secret.
 
         :raises BadInput: when the name or the key is taken by another one.
@@ -54,6 +80,9 @@ class Venue:
         self.book.record(Opened(account))
         for fund in funds:
             self.book.record(fund)
+        if self.futures:
+            for deposit in deposits:
+                self.futures.book.record(deposit)
         self._commit()
 
     def reel(self, symbol: str) -> Reel:
@@ -105,7 +134,7 @@ class Venue:
         if self.halted(wish.symbol):
             raise closed()
         market = self._averaged(wish.symbol, self.market(wish.symbol))
-        return self._committed(lambda: placing.place(self.book, account, wish, market))
+        return self.committed(lambda: placing.place(self.book, account, wish, market))
 
     def _averaged(self, symbol: str, market: Market) -> Market:
         begins = self.now - self.book.rules[symbol].minutes * 60_000
@@ -117,7 +146,7 @@ class Venue:
 
         :raises Rejection: when it is not open.
         """
-        return self._committed(lambda: placing.cancel(self.book, order))
+        return self.committed(lambda: placing.cancel(self.book, order))
 
     def advance(self, to: int) -> None:
         """Let the market go on to a moment, filling what it reaches; all of it or nothing."""
@@ -127,11 +156,14 @@ class Venue:
             begins, symbols = self.now, {order.symbol for order in self.book.open_orders()}
             turns = [self.tape.reels[symbol].turn(begins) for symbol in symbols]
             ends = self.book.faults.turns(begins)
-            at = min([to, *ends, *(turn for turn in turns if turn)])
+            beside = self.futures.turns(begins) if self.futures else []
+            at = min([to, *ends, *(turn for turn in turns if turn), *beside])
             for symbol in sorted(symbols):
                 candle = self.tape.reels[symbol].candle(begins)
                 if candle is not None and not self.halted(symbol):
                     matching.advance(self.book, symbol, candle, begins, at)
+            if self.futures:
+                self.futures.advance(begins, at)
             self.book.record(Advanced(at))
         self._commit()
 
@@ -144,14 +176,14 @@ class Venue:
             raise Problem("step", "the clock runs by itself", hint="serve with --clock stepped")
         if to < self.now:
             raise Problem("step", f"the clock is at {utc(self.now):%Y-%m-%dT%H:%M:%SZ} already")
-        if to > self.tape.last():
-            raise Problem("step", f"the candles end at {utc(self.tape.last()):%Y-%m-%dT%H:%M:%SZ}")
+        if to > self.last():
+            raise Problem("step", f"the candles end at {utc(self.last()):%Y-%m-%dT%H:%M:%SZ}")
         self.advance(to)
         self.clock.move(to)
 
     def tick(self) -> None:
         """Catch up with a clock that runs by itself; not for every request, each is an event."""
-        to = min(self.clock.now(), self.tape.last())
+        to = min(self.clock.now(), self.last())
         if to - self.now >= _NOTICEABLE:
             self.advance(to)
 
@@ -182,10 +214,12 @@ class Venue:
         changed = {symbol: bent(reels[symbol], tuple(all_)) for symbol, all_ in moves.items()}
         self.tape = Tape({**reels, **changed}) if changed else self._recorded
 
-    def _committed(self, change: Callable[[], T]) -> T:
+    def committed(self, change: Callable[[], T]) -> T:
+        """Change a book: what changed is in the journal when this returns."""
         changed = change()
         self._commit()
         return changed
 
     def _commit(self) -> None:
-        self.journal.append(self.book.drain())
+        futures = self.futures.book.drain() if self.futures else ()
+        self.journal.append((*self.book.drain(), *futures))

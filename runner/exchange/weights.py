@@ -1,30 +1,39 @@
-"""What requests weigh, and what happens to those who ask for too much.
+"""What happens to those who ask for too much.
 
-Weights and limits as Binance documents them: each request of "REST API" (binance-spot-api-docs) and
-of "Wallet" and "Margin trading" (developers.binance.com) tells its weight; "LIMITS" tells of 429,
-418 and `Retry-After`. Nobody outside knows how many 429s Binance takes before it bans: here 20.
+Limits as Binance documents them ("LIMITS" of its spot API, "General Info" of USDS-M futures), with
+429, 418 and `Retry-After`. Nobody outside knows how many 429s it takes before it bans: here 20.
+Spot and futures count by themselves.
 """
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runner.exchange.core.rejection import Rejection
 from runner.exchange.signing import Parameters
-
-Weigh = Callable[[Parameters], int]
-Route = tuple[str, str]
+from runner.exchange.weighing import Route, of_futures, weight
 
 MINUTE = 60_000
-ORDER = ("POST", "/api/v3/order")
-USUAL = 6_000
-"""Weight that an IP may use in a minute."""
+PLACING = (
+    ("POST", "/api/v3/order"),
+    ("POST", "/fapi/v1/order"),
+    ("POST", "/fapi/v1/algoOrder"),
+)
+"""The requests that place orders."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """The weight that an IP may use in a minute of one API, and the orders that an account may
+    place: name, milliseconds, how many, and how Binance says it."""
+
+    weight: int
+    orders: tuple[tuple[str, int, int, str], ...]
+
+
+SPOT = Quota(6_000, (("10S", 10_000, 100, "10 SECOND"), ("1D", 86_400_000, 200_000, "1 DAY")))
+FUTURES = Quota(2_400, (("10S", 10_000, 300, "10 SECOND"), ("1M", MINUTE, 1_200, "1 MINUTE")))
 
 SAPI_LIMIT = 12_000
 """The same for each request below /sapi, by itself."""
-
-ORDERS = (("10S", 10_000, 100, "10 SECOND"), ("1D", 86_400_000, 200_000, "1 DAY"))
-"""Orders that an account may place: name, milliseconds, how many, and how Binance says it."""
 
 PATIENCE = 20
 _FIRST_BAN, _LONGEST_BAN = 2 * MINUTE, 3 * 24 * 60 * MINUTE
@@ -57,73 +66,17 @@ def seconds(milliseconds: int) -> int:
     return max(-(-milliseconds // 1000), 1)
 
 
-def _by_limit(given: Parameters) -> int:
-    limit = _number(given, "limit") or 100
-    return next(
-        (weight for most, weight in ((100, 5), (500, 25), (1000, 50)) if limit <= most), 250
-    )
+def _quota(route: Route) -> Quota:
+    return FUTURES if of_futures(route) else SPOT
 
 
-def _by_symbols(given: Parameters) -> int:
-    if given.text("symbol"):
-        return 2
-    asked = _names(given)
-    return next((weight for most, weight in ((20, 2), (100, 40)) if 0 < asked <= most), 80)
-
-
-def _one_or_all(one: int, every: int) -> Weigh:
-    return lambda given: one if given.text("symbol") else every
-
-
-def _names(given: Parameters) -> int:
-    """How many symbols are named. What cannot be read is refused later, and weighs most."""
-    try:
-        named = json.loads(given.text("symbols") or "[]")
-    except (ValueError, RecursionError):
-        return 0
-    return len(named) if isinstance(named, list) else 0
-
-
-def _number(given: Parameters, name: str) -> int:
-    text = given.text(name) or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-
-
-_WEIGHTS: Mapping[Route, int | Weigh] = {
-    ("GET", "/api/v3/ping"): 1,
-    ("GET", "/api/v3/time"): 1,
-    ("GET", "/api/v3/exchangeInfo"): 20,
-    ("GET", "/api/v3/klines"): 2,
-    ("GET", "/api/v3/depth"): _by_limit,
-    ("GET", "/api/v3/trades"): 25,
-    ("GET", "/api/v3/aggTrades"): 4,
-    ("GET", "/api/v3/ticker/24hr"): _by_symbols,
-    ("GET", "/api/v3/ticker/price"): _one_or_all(2, 4),
-    ("GET", "/api/v3/ticker/bookTicker"): _one_or_all(2, 4),
-    ("GET", "/api/v3/account"): 20,
-    ("POST", "/api/v3/order"): 1,
-    ("GET", "/api/v3/order"): 4,
-    ("DELETE", "/api/v3/order"): 1,
-    ("GET", "/api/v3/openOrders"): _one_or_all(6, 80),
-    ("GET", "/api/v3/allOrders"): 20,
-    ("GET", "/api/v3/myTrades"): lambda given: 5 if given.text("orderId") else 20,
-    ("GET", "/sapi/v1/capital/config/getall"): 10,
-    ("GET", "/sapi/v1/margin/allPairs"): 1,
-    ("GET", "/sapi/v1/margin/isolated/allPairs"): 10,
-    ("GET", "/sapi/v1/account/apiRestrictions"): 1,
-}
-
-
-def weight(route: Route, given: Parameters) -> int:
-    """What a request weighs; one that is not known here weighs 1."""
-    found = _WEIGHTS.get(route, 1)
-    return found if isinstance(found, int) else found(given)
-
-
-def rate_limits(limit: int) -> list[dict[str, str | int]]:
-    """The limits as exchangeInfo tells them."""
-    rows = [("REQUEST_WEIGHT", "MINUTE", 1, limit)]
-    rows += [("ORDERS", "SECOND", 10, ORDERS[0][2]), ("ORDERS", "DAY", 1, ORDERS[1][2])]
+def rate_limits(quota: Quota, limit: int | None = None) -> list[dict[str, str | int]]:
+    """The limits as exchangeInfo tells them; `limit` is another weight than the usual one."""
+    rows: list[tuple[str, str, int, int]] = []
+    rows.append(("REQUEST_WEIGHT", "MINUTE", 1, limit or quota.weight))
+    for _, _, most, said in quota.orders:
+        number, _, interval = said.partition(" ")
+        rows.append(("ORDERS", interval, int(number), most))
     names = ("rateLimitType", "interval", "intervalNum", "limit")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -145,51 +98,60 @@ class Limits:
     there may stand for any number of real ones.
     """
 
-    def __init__(self, limit: int = USUAL, *, enforced: bool = True) -> None:
-        self.limit, self._enforced = limit, enforced
+    def __init__(self, asked: int | None = None, *, enforced: bool = True) -> None:
+        """`asked` is another weight than Binance allows in a minute."""
+        self.asked, self._enforced = asked, enforced
         self._used: dict[tuple[str, str], tuple[int, int]] = {}
-        self._callers: dict[str, _Caller] = {}
+        self._callers: dict[tuple[str, bool], _Caller] = {}
+
+    def limit(self, route: Route) -> int:
+        """The weight that a minute has for requests of this kind."""
+        if route[1].startswith("/sapi/"):
+            return SAPI_LIMIT
+        return self.asked or _quota(route).weight
 
     def charge(self, address: str, route: Route, given: Parameters, now: int) -> None:
         """Count a request of an IP.
 
         :raises Throttled: with 429 when it is too much, with 418 when the IP is banned.
         """
-        sapi = route[1].startswith("/sapi/")
-        caller = self._callers.setdefault(address, _Caller())
+        caller = self._callers.setdefault((address, of_futures(route)), _Caller())
         if self._enforced and now < caller.banned_until:
             raise banned(caller.banned_until, now)
-        used = self._add((address, route[1] if sapi else ""), MINUTE, weight(route, given), now)
-        limit = SAPI_LIMIT if sapi else self.limit
+        used = self._add((address, _counted(route)), MINUTE, weight(route, given), now)
+        limit = self.limit(route)
         if self._enforced and used > limit:
             self._refuse(caller, now)
             raise too_much(limit, seconds(MINUTE - now % MINUTE))
 
-    def order(self, account: str, now: int) -> None:
+    def order(self, account: str, route: Route, now: int) -> None:
         """Count an order that an account wants to place.
 
         :raises Throttled: when these were too many; how long to wait is not told.
         """
-        for name, span, most, said in ORDERS:
-            if self._enforced and self._so_far((account, name), span, now) >= most:
+        rows = _quota(route).orders
+        for name, span, most, said in rows:
+            if self._enforced and self._so_far(_ordered(account, route, name), span, now) >= most:
                 text = f"Too many new orders; current limit is {most} orders per {said}."
                 raise Throttled(-1015, text, 429)
-        for name, span, *_ in ORDERS:
-            self._add((account, name), span, 1, now)
+        for name, span, *_ in rows:
+            self._add(_ordered(account, route, name), span, 1, now)
 
     def headers(self, address: str, route: Route, now: int) -> dict[str, str]:
         """What every answer tells of the weight that was used."""
-        used = str(self._so_far((address, ""), MINUTE, now))
+        used = str(self._so_far((address, "/fapi/" if of_futures(route) else ""), MINUTE, now))
         told = {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
         if route[1].startswith("/sapi/"):
             told["X-SAPI-USED-IP-WEIGHT-1M"] = str(self._so_far((address, route[1]), MINUTE, now))
         return told
 
-    def order_headers(self, account: str, now: int) -> dict[str, str]:
+    def order_headers(self, account: str, route: Route, now: int) -> dict[str, str]:
         """What the answer to an order that was taken tells of the account's orders."""
         return {
-            f"X-MBX-ORDER-COUNT-{name}": str(self._so_far((account, name), span, now))
-            for name, span, *_ in ORDERS
+            f"X-MBX-ORDER-COUNT-{name}": str(
+                self._so_far(_ordered(account, route, name), span, now)
+            )
+            for name, span, *_ in _quota(route).orders
         }
 
     def _refuse(self, caller: _Caller, now: int) -> None:
@@ -210,3 +172,14 @@ class Limits:
         used = self._so_far(who, span, now) + amount
         self._used[who] = now // span, used
         return used
+
+
+def _counted(route: Route) -> str:
+    """What counts together: spot, futures, and each request below /sapi by itself."""
+    if of_futures(route):
+        return "/fapi/"
+    return route[1] if route[1].startswith("/sapi/") else ""
+
+
+def _ordered(account: str, route: Route, name: str) -> tuple[str, str]:
+    return account, f"/fapi/ {name}" if of_futures(route) else name

@@ -1,4 +1,4 @@
-"""Winding candles onto reels: a child reads them, into memory that both see.
+"""Winding candles onto reels: a child reads them, into memory that both see, or sends them.
 
 What reads feather files takes more memory than all candles together, and a process never gives it
 back. So it goes with the child; here only those pages count that were looked at.
@@ -7,14 +7,18 @@ back. So it goes with the child; here only those pages count that were looked at
 import mmap
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from multiprocessing import get_context
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pipelines.adapters.candles import CandleShelf
 from pipelines.domain.candles import Candles
 from pipelines.errors import CannotTell, SluiceError
+
+T = TypeVar("T")
 
 Key = tuple[str, str]
 """A pair and a timeframe."""
@@ -38,6 +42,35 @@ def wound(shelf: CandleShelf, keys: Iterable[Key]) -> Callable[[str, str], Candl
             shelf.candles(*key)  # what is wrong with them is said by whoever reads them here
         raise CannotTell(f"{shelf.folder}: reading the candles ended with {child.exitcode}")
     return lambda pair, timeframe: room[pair, timeframe]
+
+
+def apart(read: Callable[[], T], name: str) -> T:
+    """What a child reads: a few candles, whose number nobody knows before. `name` is for messages.
+
+    :raises BadInput: when `read` does.
+    :raises CannotTell: when the child was ended.
+    """
+    context = get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    child = context.Process(target=_send, args=(read, there))
+    child.start()
+    there.close()
+    found: list[T] = []
+    with here, suppress(EOFError):
+        found.append(here.recv())
+    child.join()
+    if not found:
+        read()  # what is wrong is said by whoever reads it here
+        raise CannotTell(f"{name}: reading ended with {child.exitcode}")
+    return found[0]
+
+
+def _send(read: Callable[[], object], there: Connection) -> None:
+    """The child: read and send."""
+    try:
+        there.send(read())
+    except SluiceError as error:
+        sys.exit(int(error.code))
 
 
 def _room(rows: Mapping[Key, int]) -> dict[Key, Candles]:

@@ -3,6 +3,8 @@
 These are the rows of the table that the platform's own recovery has to live with.
 """
 
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.errors import CannotTell
 from runner.exchange.settings import freqtrade_settings
 
 pytestmark = pytest.mark.freqtrade
@@ -284,9 +287,13 @@ def test_an_exit_that_is_filled_in_part_is_cancelled_and_its_stop_placed_again(
 def test_a_stop_that_was_filled_while_the_bot_was_dead_is_found_at_the_restart(
     trader: Trader,
 ) -> None:
-    with trader.alive() as bot:
-        opened(trader, bot)
-        bot.process.kill()
+    def dies() -> None:
+        with trader.alive() as bot:
+            opened(trader, bot)
+            os.kill(bot.stepped.pid, signal.SIGKILL)
+
+    with pytest.raises(CannotTell, match="freqtrade ended with -9"):
+        dies()
     trader.exchange.fault("flash_crash", symbol="BTCUSDT", by=Decimal("-0.3"))
     trader.exchange.step(hours=2)
     (stop,) = [order for order in trader.book("sell") if order["status"] == "closed"]

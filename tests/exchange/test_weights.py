@@ -7,11 +7,23 @@ import httpx
 import pytest
 
 from runner.exchange.signing import Parameters
-from runner.exchange.weights import MINUTE, PATIENCE, Limits, Throttled, seconds, weight
+from runner.exchange.weighing import weight
+from runner.exchange.weights import (
+    FUTURES,
+    MINUTE,
+    PATIENCE,
+    PLACING,
+    SPOT,
+    Limits,
+    Throttled,
+    rate_limits,
+    seconds,
+)
 
 HERE = "127.0.0.1"
 KLINES = ("GET", "/api/v3/klines")
 NONE = Parameters({})
+SPOT_ORDER = ("POST", "/api/v3/order")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +63,79 @@ def test_a_request_weighs_what_binance_documents(
     path: str, asked: dict[str, str], weighs: int
 ) -> None:
     assert weight(("GET", f"/api/v3/{path}"), Parameters(asked)) == weighs
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "weighs"),
+    [
+        ("v1/time", {}, 1),
+        ("v1/exchangeInfo", {}, 1),
+        ("v1/klines", {"limit": "99"}, 1),
+        ("v1/klines", {"limit": "100"}, 2),
+        ("v1/markPriceKlines", {}, 5),
+        ("v1/klines", {"limit": "1001"}, 10),
+        ("v1/depth", {"limit": "50"}, 2),
+        ("v1/depth", {"limit": "100"}, 5),
+        ("v1/depth", {}, 10),
+        ("v1/depth", {"limit": "1000"}, 20),
+        ("v1/premiumIndex", {}, 10),
+        ("v1/fundingRate", {}, 0),
+        ("v1/ticker/24hr", {"symbol": "BTCUSDT"}, 1),
+        ("v1/ticker/24hr", {}, 40),
+        ("v1/ticker/bookTicker", {}, 5),
+        ("v3/account", {}, 5),
+        ("v1/openOrders", {}, 40),
+        ("v1/openAlgoOrders", {"symbol": "BTCUSDT"}, 1),
+        ("v1/income", {}, 30),
+        ("v1/userTrades", {}, 5),
+    ],
+)
+def test_so_does_a_request_of_futures(path: str, asked: dict[str, str], weighs: int) -> None:
+    assert weight(("GET", f"/fapi/{path}"), Parameters(asked)) == weighs
+
+
+def test_orders_of_futures_weigh_nothing_and_count_by_themselves() -> None:
+    assert [weight(route, NONE) for route in PLACING] == [1, 0, 0]
+    limits = Limits()
+    _, order, conditional = PLACING
+    for _ in range(150):
+        limits.order("alice", order, 0)
+        limits.order("alice", conditional, 0)
+    with pytest.raises(Throttled, match="current limit is 300 orders per 10 SECOND"):
+        limits.order("alice", order, 9_999)
+    limits.order("alice", SPOT_ORDER, 9_999)
+    assert limits.order_headers("alice", SPOT_ORDER, 9_999)["X-MBX-ORDER-COUNT-10S"] == "1"
+    assert limits.order_headers("alice", order, 9_999) == {
+        "X-MBX-ORDER-COUNT-10S": "300",
+        "X-MBX-ORDER-COUNT-1M": "300",
+    }
+
+
+def test_futures_have_a_limit_and_a_ban_of_their_own() -> None:
+    limits, route = Limits(), ("GET", "/fapi/v1/positionSide/dual")
+    for _ in range(80):
+        limits.charge(HERE, route, NONE, 0)
+    with pytest.raises(Throttled, match="current limit is 2400 request weight") as refused:
+        limits.charge(HERE, route, NONE, 0)
+    while refused.value.status == 429:
+        with pytest.raises(Throttled) as refused:
+            limits.charge(HERE, route, NONE, 0)
+    limits.charge(HERE, KLINES, NONE, 0)
+    assert limits.headers(HERE, KLINES, 0)["X-MBX-USED-WEIGHT-1M"] == "2"
+    assert int(limits.headers(HERE, route, 0)["X-MBX-USED-WEIGHT-1M"]) > 2400
+
+
+def test_another_limit_holds_for_both() -> None:
+    limits = Limits(7)
+    assert [limits.limit(("GET", path)) for path in ("/api/v3/ping", "/fapi/v1/ping")] == [7, 7]
+    rows = [rate_limits(quota, 7) for quota in (SPOT, FUTURES)]
+    assert [each[0]["limit"] for each in rows] == [7, 7]
+    assert rows[1][2] == {
+        "rateLimitType": "ORDERS",
+        "interval": "MINUTE",
+        "intervalNum": 1,
+        "limit": 1200,
+    }
 
 
 def test_the_weight_counts_in_minutes_of_the_exchange_s_clock() -> None:
@@ -116,13 +201,13 @@ def test_requests_below_sapi_count_each_by_itself() -> None:
 def test_orders_count_for_an_account_in_ten_seconds_and_a_day() -> None:
     limits = Limits()
     for _ in range(100):
-        limits.order("alice", 0)
+        limits.order("alice", SPOT_ORDER, 0)
     with pytest.raises(Throttled, match="current limit is 100 orders per 10 SECOND") as refused:
-        limits.order("alice", 9_999)
+        limits.order("alice", SPOT_ORDER, 9_999)
     assert (refused.value.code, refused.value.status, refused.value.wait) == (-1015, 429, None)
-    limits.order("bob", 0)
-    limits.order("alice", 10_000)
-    assert limits.order_headers("alice", 10_000) == {
+    limits.order("bob", SPOT_ORDER, 0)
+    limits.order("alice", SPOT_ORDER, 10_000)
+    assert limits.order_headers("alice", SPOT_ORDER, 10_000) == {
         "X-MBX-ORDER-COUNT-10S": "1",
         "X-MBX-ORDER-COUNT-1D": "101",
     }
@@ -132,7 +217,7 @@ def test_what_is_not_enforced_is_told_only() -> None:
     limits = Limits(1, enforced=False)
     for _ in range(10 * PATIENCE):
         limits.charge(HERE, KLINES, NONE, 0)
-        limits.order("alice", 0)
+        limits.order("alice", SPOT_ORDER, 0)
     assert limits.headers(HERE, KLINES, 0)["X-MBX-USED-WEIGHT"] == str(20 * PATIENCE)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.adapters import lockfile
 from pipelines.adapters.candles import CandleShelf, open_shelf
-from pipelines.errors import BadInput, CannotTell
+from pipelines.errors import BadInput, CannotTell, Problem
 from runner.exchange import winding
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,5 +77,53 @@ print(*{"pyarrow", "pandas"} & set(sys.modules))
 
 def test_what_reads_feather_files_is_not_in_the_process(shelf: CandleShelf, root: Path) -> None:
     argv = [sys.executable, "-c", HOLDS, str(root), str(shelf.cache)]
+    ended = subprocess.run(argv, capture_output=True, text=True, cwd=root, check=True)
+    assert ended.stdout.split() == []
+
+
+def test_what_a_child_reads_is_sent_and_what_is_wrong_is_said() -> None:
+    assert winding.apart(lambda: {"pid": os.getpid()}, "here")["pid"] != os.getpid()
+
+    def wrong() -> None:
+        raise Problem("a file", "is nonsense")
+
+    with pytest.raises(BadInput, match="a file: is nonsense"):
+        winding.apart(wrong, "here")
+
+
+def test_a_child_that_was_killed_while_it_read_sent_nothing() -> None:
+    parent = os.getpid()
+
+    def killed() -> str:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "read"
+
+    with pytest.raises(CannotTell, match="here: reading ended with -9"):
+        winding.apart(killed, "here")
+
+
+FLOOR = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from pipelines.adapters import lockfile
+from pipelines.adapters.candles import open_shelf
+from runner.exchange.core.terms import Terms
+from runner.exchange.futures.opening import open_floor
+root, cache, candles = map(Path, sys.argv[1:])
+shelf = open_shelf(candles, lockfile.load(root), cache, datetime.now(UTC), "futures")
+floor = open_floor(shelf, None, Terms())
+assert all(marks.opens and marks.rates for marks in floor.marks.values())
+assert floor.reel("BTCUSDT").price(floor.last()) > 0
+print(*{"pyarrow", "pandas"} & set(sys.modules))
+"""
+
+
+@pytest.mark.needs("candles")
+def test_nor_is_it_after_marks_and_funding_were_read(
+    root: Path, tmp_path: Path, candles_folder: Path
+) -> None:
+    argv = [sys.executable, "-c", FLOOR, str(root), str(tmp_path), str(candles_folder)]
     ended = subprocess.run(argv, capture_output=True, text=True, cwd=root, check=True)
     assert ended.stdout.split() == []

@@ -5,6 +5,7 @@ An order that takes is filled at the market's price, never worse than its limit.
 than the share of the candle's volume that passed, nor all together more than the candle's share.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from runner.exchange.core.book import Book
@@ -17,10 +18,13 @@ from runner.exchange.core.orders import (
     Standing,
     TimeInForce,
     Triggered,
-    ceiling,
     floor,
 )
 from runner.exchange.core.path import Candle, Leg, legs
+from runner.exchange.core.pit import Pit
+
+Cut = tuple[int, Callable[[int, Decimal], None]]
+"""A moment of a leg, and what happens then; it is told the moment and the price."""
 
 
 def bid(price: Decimal, tick: Decimal, width: int = 1) -> Decimal:
@@ -34,7 +38,7 @@ def ask(price: Decimal, tick: Decimal, width: int = 1) -> Decimal:
 
 
 def quotes(
-    book: Book, symbol: str, price: Decimal, candle: Candle | None
+    book: Pit, symbol: str, price: Decimal, candle: Candle | None
 ) -> tuple[Decimal, Decimal]:
     """What the market buys at, and what it sells at."""
     tick = book.rules[symbol].tick
@@ -42,12 +46,12 @@ def quotes(
     return bid(price, tick, width), ask(price, tick, width)
 
 
-def touch(book: Book, order: Order, price: Decimal, candle: Candle | None) -> Decimal:
+def touch(book: Pit, order: Order, price: Decimal, candle: Candle | None) -> Decimal:
     """The best price that an order would get if it took now."""
     return quotes(book, order.symbol, price, candle)[order.side is Side.BUY]
 
 
-def crosses(book: Book, order: Order, price: Decimal, candle: Candle | None) -> bool:
+def crosses(book: Pit, order: Order, price: Decimal, candle: Candle | None) -> bool:
     """True when an order would be filled at once."""
     if order.kind is Kind.MARKET:
         return True
@@ -60,7 +64,7 @@ def reached(order: Order, price: Decimal) -> bool:
     return price >= order.stop_price if order.side is Side.BUY else price <= order.stop_price
 
 
-def available(book: Book, symbol: str, candle: Candle | None) -> Decimal:
+def available(book: Pit, symbol: str, candle: Candle | None) -> Decimal:
     """What may be taken now, in whole lots. Without a candle nothing is traded."""
     if candle is None:
         return ZERO
@@ -69,7 +73,7 @@ def available(book: Book, symbol: str, candle: Candle | None) -> Decimal:
 
 
 def offer(
-    book: Book, order: Order, price: Decimal, candle: Candle | None
+    book: Pit, order: Order, price: Decimal, candle: Candle | None
 ) -> tuple[Decimal, Decimal]:
     """How much of an order would be filled if it took now, and at which price."""
     best = touch(book, order, price, candle)
@@ -80,7 +84,7 @@ def offer(
 
 
 def _slip(
-    book: Book, order: Order, candle: Candle, quantity: Decimal, best: Decimal
+    book: Pit, order: Order, candle: Candle, quantity: Decimal, best: Decimal
 ) -> tuple[Decimal, Decimal]:
     """What is taken moves the price; as much is taken as the limit allows."""
     rules, terms = book.rules[order.symbol], book.terms
@@ -94,7 +98,7 @@ def _slip(
     return quantity, terms.slipped(order.side, best, (taken + quantity) / allowed, rules.tick)
 
 
-def take(book: Book, order_id: int, price: Decimal, candle: Candle | None, at: int) -> None:
+def take(book: Pit, order_id: int, price: Decimal, candle: Candle | None, at: int) -> None:
     """Fill what crosses the market, as far as there is volume; what may not wait expires."""
     order = book.orders[order_id]
     if candle is not None and crosses(book, order, price, candle):
@@ -117,37 +121,46 @@ def advance(book: Book, symbol: str, candle: Candle, begins: int, ends: int) -> 
 
 def _follow(book: Book, symbol: str, candle: Candle, leg: Leg) -> None:
     """One leg, cut wherever it reaches a stop."""
-    while (found := _next_stop(book, symbol, leg)) is not None:
-        at, order = found
+
+    def next_stop(part: Leg) -> Cut | None:
+        found = _next_stop(book, symbol, part)
+        return found and (
+            found[0],
+            lambda at, price: _trigger(book, found[1].id, candle, at, price),
+        )
+
+    follow(leg, next_stop, lambda part: rest(book, symbol, candle, part))
+
+
+def follow(leg: Leg, cut: Callable[[Leg], Cut | None], fill: Callable[[Leg], None]) -> None:
+    """One leg: `fill` gets its parts, and between them happens what `cut` finds."""
+    while (found := cut(leg)) is not None:
+        at, happen = found
         if at > leg.begins:
-            _rest(book, symbol, candle, leg.part(leg.begins, at))
-        book.record(Triggered(order.id, at))
+            fill(leg.part(leg.begins, at))
         # The moment is a whole millisecond: the price then may already be beyond the stop.
-        take(book, order.id, leg.price(at), candle, at)
+        happen(at, leg.price(at))
         if at >= leg.ends:
             return
         leg = leg.part(at, leg.ends)
-    _rest(book, symbol, candle, leg)
+    fill(leg)
+
+
+def _trigger(book: Book, order_id: int, candle: Candle, at: int, price: Decimal) -> None:
+    book.record(Triggered(order_id, at))
+    take(book, order_id, price, candle, at)
 
 
 def _next_stop(book: Book, symbol: str, leg: Leg) -> tuple[int, Order] | None:
     stops = [order for order in book.open_orders(symbol) if order.waiting]
-    found = [(_moment(leg, order), order) for order in stops]
+    found = [
+        (leg.reaches(order.stop_price, upwards=order.side is Side.BUY), order) for order in stops
+    ]
     hit = [(at, order) for at, order in found if at is not None]
     return min(hit, key=lambda each: (each[0], each[1].id), default=None)
 
 
-def _moment(leg: Leg, order: Order) -> int | None:
-    """The first millisecond of a leg at which a stop is reached."""
-    if reached(order, leg.start):
-        return leg.begins
-    if not reached(order, leg.end):
-        return None
-    passed = (order.stop_price - leg.start) / (leg.end - leg.start)
-    return leg.begins + int(ceiling(passed * (leg.ends - leg.begins), Decimal(1)))
-
-
-def _rest(book: Book, symbol: str, candle: Candle, leg: Leg) -> None:
+def rest(book: Pit, symbol: str, candle: Candle, leg: Leg) -> None:
     """Fill resting orders along a leg without stops, the better price first, then the older."""
     orders = [order for order in book.open_orders(symbol) if not order.waiting]
     buys = sorted((o for o in orders if o.side is Side.BUY), key=lambda o: (-o.price, o.id))
@@ -158,7 +171,7 @@ def _rest(book: Book, symbol: str, candle: Candle, leg: Leg) -> None:
             passed += _fill_resting(book, order, candle, leg, passed)
 
 
-def _fill_resting(book: Book, order: Order, candle: Candle, leg: Leg, passed: Decimal) -> Decimal:
+def _fill_resting(book: Pit, order: Order, candle: Candle, leg: Leg, passed: Decimal) -> Decimal:
     """Fill one order with what the leg traded beyond its price and others did not take."""
     share = book.terms.share(order.symbol, candle.opens)
     beyond = leg.share_below if order.side is Side.BUY else leg.share_above

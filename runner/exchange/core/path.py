@@ -6,7 +6,7 @@ So the price at every moment follows from the candle alone.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from itertools import pairwise
 
 
@@ -55,6 +55,15 @@ class Leg:
         """What of the leg lies between two moments of it."""
         share = Decimal(ends - begins) / (self.ends - self.begins)
         return Leg(begins, ends, self.price(begins), self.price(ends), self.volume * share)
+
+    def reaches(self, level: Decimal, *, upwards: bool) -> int | None:
+        """The first millisecond at which the price is at or beyond a level; None when it is not."""
+        if self.start >= level if upwards else self.start <= level:
+            return self.begins
+        if self.end < level if upwards else self.end > level:
+            return None
+        passed = (level - self.start) / (self.end - self.start) * (self.ends - self.begins)
+        return self.begins + int(passed.to_integral_value(ROUND_UP))
 
     def share_below(self, price: Decimal) -> Decimal:
         """Which share of the leg has a price not above this one."""

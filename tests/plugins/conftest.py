@@ -1,0 +1,3 @@
+"""A plugin's own tests run in a child of their own, as the gate runs them."""
+
+collect_ignore_glob = ["*/test_*.py"]
