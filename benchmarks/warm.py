@@ -21,7 +21,6 @@ from pipelines.checks import backtest_job
 from pipelines.checks.workbench import Workbench
 from pipelines.domain.child import Job
 from pipelines.freqtrade.messages import BacktestReply
-from pipelines.workflow.check import DOOR
 from pipelines.workflow.isolation import enclosure
 from pipelines.workflow.place import Place
 
@@ -70,7 +69,7 @@ class Plan:
 
     def jobs(self, bench: Workbench) -> list[Job]:
         """A job for each strategy: its server, asked for every window."""
-        environment = self.place.environment(DOOR)
+        environment = self.place.door()
         windows = {name: bench.shelf.data.windows[name] for name in self.windows}
         strategies = [plugins.read(ROOT, name) for name in self.strategies]
         return [backtest_job.job(one, environment, windows, bench) for one in strategies]

@@ -245,8 +245,10 @@ def _dotted(path: Location) -> str:
     return text
 
 
-def write(path: Path, content: bytes | str) -> None:
+def write(path: Path, content: bytes | str, mode: int = 0o644) -> None:
     """Write a file as a whole or not at all, even when the disk is full or the process is killed.
+
+    With a narrower `mode` nobody else can read it at any time.
 
     :raises CannotTell: when it cannot be written; a file that was there stays as it was.
     """
@@ -259,7 +261,7 @@ def write(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
         temporary = ""
     except OSError as error:

@@ -1,6 +1,8 @@
 """Every way in which Sluice gives up, each with one exit code and a hint."""
 
+from collections.abc import Iterator
 from enum import IntEnum
+from itertools import groupby
 
 
 class ExitCode(IntEnum):
@@ -24,6 +26,10 @@ class SluiceError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Messages, each with its hint, as people should read them."""
+        yield self.message, self.hint
 
 
 class BadInput(SluiceError):
@@ -52,6 +58,11 @@ class Problems(BadInput):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(p.message for p in problems), problems[0].hint)
         self.problems = problems
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Every problem; neighbours with the same hint share it."""
+        for hint, group in groupby(self.problems, key=lambda problem: problem.hint):
+            yield "\n".join(problem.message for problem in group), hint
 
 
 class CannotTell(SluiceError):

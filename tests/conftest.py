@@ -82,11 +82,17 @@ COMPONENTS = {
         "sudo apt-get install linux-libc-dev",
     ),
     "libfaketime": Component(
-        lambda: faketime.library() is not None, f"sudo apt-get install {faketime.PACKAGE}"
+        lambda: faketime.library() is not None, "sudo apt-get install libfaketime"
+    ),
+    "openssl": Component(_found("openssl"), "sudo apt-get install openssl"),
+    "postgresql": Component(
+        lambda: _found("postgres")() or any(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
+        "sudo apt-get install postgresql",
     ),
     "python3.12": Component(_runs("python3.12", "--version"), "install Python 3.12"),
     # The locked requirements bring one as well, beside the interpreter.
     "shellcheck": Component(lambda: bool(_shellcheck()), "sudo apt-get install shellcheck"),
+    "ssh-keygen": Component(_found("ssh-keygen"), "sudo apt-get install openssh-client"),
     "uv": Component(_runs("uv", "--version"), "pip install uv"),
 }
 

@@ -109,7 +109,10 @@ def _command(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     "command",
     [[], ["check"], ["new"], ["import"], ["explain"], ["demo"], ["test"], ["docs"], ["data"],
-     ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"]],
+     ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"],
+     ["secrets"], ["secrets", "set"], ["secrets", "seal"],
+     ["pack"], ["verify"], ["releases"], ["keys"], ["keys", "new"],
+     ["deliver"], ["promote"], ["approve"], ["rollback"], ["hold"], ["status"], ["history"]],
     ids=" ".join,
 )  # fmt: skip
 def test_help_teaches(sluice: Sluice, command: list[str]) -> None:
@@ -184,6 +187,22 @@ def test_a_missing_project_file_is_told(sluice: Sluice, project: Path) -> None:
     (project / "environments" / "test.yaml").unlink()
     ended = sluice("check")
     assert (ended.returncode, "environments/test.yaml" in ended.stderr) == (2, True)
+
+
+def test_environments_that_do_not_go_together_are_told_before_anything_runs(
+    sluice: Sluice, project: Path
+) -> None:
+    _plant(project)
+    prod = project / "environments" / "prod.yaml"
+    prod.write_text(prod.read_text().replace("initial_state: paused", "initial_state: running"))
+    ended = sluice("check", "--only", "manifest", FREQTRADE__DRY_RUN="false")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    said = ended.stderr.splitlines()
+    assert [line.partition(": should")[0] for line in said[::2]] == [
+        "error: environments/prod.yaml: initial_state",
+        "error: the host's variables: FREQTRADE__DRY_RUN",
+    ]
+    assert all(line.startswith("hint: ") for line in said[1::2])
 
 
 def test_one_broken_strategy_does_not_hide_the_others(sluice: Sluice, project: Path) -> None:

@@ -10,12 +10,27 @@ import pytest
 from pydantic import BaseModel
 
 from pipelines import checks
+from pipelines.adapters.approvals import TAG_LASTS
+from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
+from pipelines.adapters.redaction import MARK, Redactor
 from pipelines.checks import backtest_job, unit
+from pipelines.cli.secrets import secrets
 from pipelines.domain.attack import BREAKS
+from pipelines.domain.candidate import Because
+from pipelines.domain.couplings import RULES
+from pipelines.domain.deployment import MOST_FAILURES, Action, Obstacle, back_off
+from pipelines.domain.eligibility import HOTFIX_SHARE
+from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.promotion import Approval
+from pipelines.domain.record import MOST_UNSEEN
+from pipelines.domain.release import Pins, Release
+from pipelines.domain.secret import SecretName
+from pipelines.domain.statement import EvidenceSummary, Packed
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
+from pipelines.domain.trust import Role, TrustedKey
 from pipelines.domain.verdict import Status, Verdict
 from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
@@ -135,6 +150,36 @@ def test_every_key_of_an_environment_is_explained() -> None:
     assert sorted(named("environment")) == sorted(keys(Environment))
 
 
+def test_every_rule_of_the_linter_is_explained() -> None:
+    assert named("couplings", "Rules") == list(RULES)
+    assert [row for row in rows("couplings", "Rules") if not all(row)] == []
+
+
+def test_every_secret_and_every_command_for_them_has_its_row() -> None:
+    names = {row[0].strip("`"): row[1] for row in rows("secrets", "Names")}
+    assert list(names) == list(SecretName)
+    assert {name for name, whose in names.items() if whose == "the account's"} == {
+        name for name in SecretName if name.of_account
+    }
+    assert sorted(named("secrets", "Commands")) == sorted(secrets.commands)
+    assert f"fewer than {SHORTEST}\ncharacters" in read("secrets")
+
+
+def test_what_the_page_says_of_logs_is_so() -> None:
+    examples = [
+        "Authorization: Bearer abc",
+        '"secret": "abc"',
+        "signature=abc",
+        "X-MBX-APIKEY: 0123456789abcdef",
+        "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+        "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE",
+    ]
+    assert len(rows("secrets", "In logs")) == len(examples)
+    told = [Redactor(()).text(example) for example in examples]
+    assert all(MARK.decode() in each for each in told)
+    assert "Without a TPM a stolen card is a stolen key" in read("secrets")
+
+
 def test_every_field_of_evidence_is_explained() -> None:
     assert named("evidence", "Fields") == list(Evidence.model_fields)
     assert named("evidence", "Fields of a verdict") == list(Verdict.model_fields)
@@ -154,6 +199,43 @@ def test_every_command_fault_and_clock_of_the_exchange_has_its_row() -> None:
     assert sorted(named("exchange", "Commands")) == sorted(commands)
     assert named("exchange", "Faults") == list(get_args(FaultName))
     assert named("exchange", "Clocks") == list(get_args(ClockName))
+
+
+def test_every_field_of_a_release_and_of_what_is_signed_is_explained() -> None:
+    models = (Release, Pins, Packed, EvidenceSummary)
+    told = [*named("releases", "What is in one"), *named("releases", "What is signed")]
+    assert told == [name for model in models for name in model.model_fields]
+
+
+def test_every_role_and_every_key_of_trust_is_explained() -> None:
+    assert named("releases", "Roles") == [role.value for role in Role]
+    fields = TrustedKey.model_fields.items()
+    assert named("releases", "trust.yaml") == [field.alias or name for name, field in fields]
+
+
+def test_every_kind_of_entry_of_the_ledger_is_explained() -> None:
+    union = get_args(get_args(Entry)[0])
+    assert named("ledger", "Entries") == [kind.model_fields["entry"].default for kind in union]
+
+
+def test_every_reason_approval_action_and_obstacle_of_a_promotion_is_explained() -> None:
+    assert named("promotion", "Who has to agree") == [each.value for each in Approval]
+    assert named("promotion", "What is asked") == [each.value for each in Because]
+    acts = named("promotion", "What the agent does")
+    kinds = {kind.__name__ for kind in get_args(Action)}
+    assert set(acts[: len(kinds)]) == kinds
+    assert acts[len(kinds) :] == [each.value for each in Obstacle]
+
+
+def test_the_figures_of_promotion_are_those_of_the_code() -> None:
+    text = " ".join(read("promotion").split())
+    hours = MOST_UNSEEN.total_seconds() / 3600
+    assert f"at most {hours:.0f} hours apart" in text
+    assert f"within {TAG_LASTS.days} days" in text
+    assert f"more than {MOST_FAILURES} times in a row" in text
+    assert HOTFIX_SHARE == 10
+    assert "soaks for the tenth part when two people signed" in text
+    assert (back_off(1).total_seconds(), back_off(99).total_seconds()) == (10, 600)
 
 
 def test_every_request_of_futures_stands_on_the_page() -> None:

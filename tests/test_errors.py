@@ -54,6 +54,15 @@ def test_several_problems_are_told_at_once() -> None:
     assert told.code is ExitCode.BAD_INPUT
 
 
+def test_each_problem_is_told_with_its_own_hint_and_neighbours_share_one() -> None:
+    problems = [Problem("a.yaml", what, hint=hint) for what, hint in ("1x", "2x", "3y")]
+    assert list(Problems(tuple(problems)).told()) == [
+        ("a.yaml: 1\na.yaml: 2", "x"),
+        ("a.yaml: 3", "y"),
+    ]
+    assert list(BadInput("no", "say yes").told()) == [("no", "say yes")]
+
+
 def test_an_error_keeps_its_hint() -> None:
     assert BadInput("no", "say yes").hint == "say yes"
     assert BadInput("no").hint == ""

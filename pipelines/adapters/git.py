@@ -87,6 +87,25 @@ def contents(root: Path, identities: tuple[str, ...]) -> dict[str, bytes]:
     return found
 
 
+def tag(root: Path, name: str) -> tuple[str, bytes]:
+    """The object id of a tag that has a message, and the object itself as it was signed.
+
+    The name is looked up once: what is read afterwards is the object, wherever the name leads then.
+
+    :raises BadInput: when there is no such tag, or it is only a name for a commit.
+    """
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"refs/tags/{name}")
+    code, out, err = _run(root, *asked)
+    if code or "\0" in name:
+        _refuse_no_repository(root, err)
+        _require_repository(root)
+        raise BadInput(f"there is no tag {name!r}", "fetch it with 'git fetch --tags'")
+    identity = out.decode().strip()
+    if _ask(root, "cat-file", "-t", identity).strip() != b"tag":
+        raise BadInput(f"the tag {name!r} is not signed", "make it with 'git tag --sign'")
+    return identity, _ask(root, "cat-file", "tag", identity)
+
+
 def user_name(root: Path) -> str:
     """`user.name` as git is configured, empty where nothing is."""
     try:

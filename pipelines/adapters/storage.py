@@ -1,5 +1,6 @@
 """Evidence and what was computed once, on disk below `home`."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,14 @@ class EvidenceStore:
             path = path.with_suffix(".partial.json")
         documents.write(path, evidence.model_dump_json(indent=1, by_alias=True) + "\n")
         return path
+
+    def about(self, subject_digest: str) -> tuple[tuple[Path, Evidence], ...]:
+        """All evidence about one content, sorted by file; what cannot be read is none."""
+        found = []
+        for path in sorted((self.home / "evidence" / subject_digest).glob("*.json")):
+            with suppress(BadInput):
+                found.append((path, documents.load_json(path, Evidence)))
+        return tuple(found)
 
     def answer(self, asked: Evidence, checks: tuple[str, ...]) -> tuple[Evidence, Path] | None:
         """Evidence that already holds what a run of these checks for `asked` would find."""

@@ -1,11 +1,13 @@
 """Which tools a verdict was made with."""
 
 import platform
+import re
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import pipelines
+from pipelines.domain.couplings.arrangement import Pin
 from pipelines.domain.document import sha256
 
 
@@ -18,6 +20,21 @@ def tool_versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }
+
+
+def freqtrade_pin(root: Path) -> Pin:
+    """freqtrade as the project at `root` requires, locks, and has it installed."""
+    return Pin(
+        required=_line(root / "requirements/runtime.in"),
+        locked=_line(root / "requirements/runtime.txt").removeprefix("freqtrade=="),
+        installed=tool_versions()["freqtrade"],
+    )
+
+
+def _line(path: Path) -> str:
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(r"^freqtrade(?![\w-])[^\s;#\\]*", text, re.MULTILINE)
+    return found.group() if found else ""
 
 
 def _own_code() -> str:

@@ -10,7 +10,7 @@ from pipelines.checks.backtest_job import WHOLE, trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain import thresholds
 from pipelines.domain.candles import Candles, Window
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.trades import audit
 from pipelines.domain.trades.comparison import worse
@@ -61,7 +61,7 @@ class _Told:
     limit: Limit = ""
 
 
-def _tell(strategy: Strategy, environment: Environment, bench: Workbench) -> dict[str, _Told]:
+def _tell(strategy: Strategy, environment: Door, bench: Workbench) -> dict[str, _Told]:
     windows = windows_of(environment, bench)
     reply = trades_of(strategy, environment, windows, bench)
     own = strategy.manifest.timeframe

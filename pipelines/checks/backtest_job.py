@@ -8,7 +8,7 @@ from pipelines.checks.workbench import Workbench
 from pipelines.domain.candles import Window, milliseconds
 from pipelines.domain.child import Job, Limits
 from pipelines.domain.document import sha256
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.verdict import Finding, Status
 from pipelines.freqtrade import config
@@ -23,16 +23,16 @@ WORK = "the backtest"
 LIMITS = Limits(wall_seconds=900, cpu_seconds=1800, memory_mb=8192)
 
 
-def log_key(strategy: Strategy, environment: Environment, bench: Workbench) -> str:
+def log_key(strategy: Strategy, environment: Door, bench: Workbench) -> str:
     """Where the cache keeps the trades of a strategy: all that they depend on, in one digest."""
     manifest = strategy.manifest
     data = bench.shelf.data.digest_of(manifest.candle_pairs, manifest.timeframes)
-    parts = (strategy.digest, data, environment.portfolio.content_digest(), bench.engine)
+    parts = (strategy.digest, data, environment.portfolio.backtested.content_digest(), bench.engine)
     windows = ",".join(sorted(environment.admission.windows))
     return f"backtest-{sha256(' '.join((*parts, windows)).encode())}"
 
 
-def windows_of(environment: Environment, bench: Workbench) -> dict[str, Window]:
+def windows_of(environment: Door, bench: Workbench) -> dict[str, Window]:
     """The windows of the admission, by name.
 
     :raises Unknown: when the candles lack one.
@@ -53,7 +53,7 @@ def windows_of(environment: Environment, bench: Workbench) -> dict[str, Window]:
 
 
 def trades_of(
-    strategy: Strategy, environment: Environment, windows: Mapping[str, Window], bench: Workbench
+    strategy: Strategy, environment: Door, windows: Mapping[str, Window], bench: Workbench
 ) -> BacktestReply:
     """The trades of a strategy on these windows, of the cache or of a child.
 
@@ -72,7 +72,7 @@ def trades_of(
 
 
 def job(
-    strategy: Strategy, environment: Environment, windows: Mapping[str, Window], bench: Workbench
+    strategy: Strategy, environment: Door, windows: Mapping[str, Window], bench: Workbench
 ) -> Job:
     """What the child is given: the strategy, the configuration and all candles of its pairs."""
     manifest = strategy.manifest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipelines.checks.workbench import Workbench
 from pipelines.domain.candles import Candles, Window
-from pipelines.domain.environment import Environment, Portfolio
+from pipelines.domain.environment import Door, Portfolio
 from pipelines.domain.pricing import Pricing, pricing
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.trades import audit, execution, stakes
@@ -23,7 +23,7 @@ class Terms:
     lots: Mapping[str, float]
 
 
-def terms(strategy: Strategy, environment: Environment, bench: Workbench) -> Terms:
+def terms(strategy: Strategy, environment: Door, bench: Workbench) -> Terms:
     """The terms of one strategy in one environment."""
     pairs = strategy.manifest.pairs
     known = json.loads(bench.shelf.markets(pairs))

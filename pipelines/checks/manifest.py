@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipelines.checks import promises
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import TIMEFRAMES, DataSet
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.source import NotPython, parse
 from pipelines.domain.strategy import Manifest, Strategy
 from pipelines.domain.thresholds import looser
@@ -69,7 +69,7 @@ def _yaml(strategy: Strategy, key: str) -> str:
     return f"strategies/{strategy.name}/strategy.yaml: {key}"
 
 
-def _source(strategy: Strategy, environment: Environment) -> Iterator[Finding]:
+def _source(strategy: Strategy, environment: Door) -> Iterator[Finding]:
     file = strategy.file("strategy.py")
     place = f"strategies/{strategy.name}/strategy.py"
     if file is None:
@@ -102,7 +102,7 @@ def _beside(strategy: Strategy) -> Iterator[Finding]:
         )
 
 
-def _market(strategy: Strategy, environment: Environment) -> Iterator[Finding]:
+def _market(strategy: Strategy, environment: Door) -> Iterator[Finding]:
     manifest, stake = strategy.manifest, environment.portfolio.stake_currency
     for pair in manifest.pairs:
         quote, _, settle = pair.split("/")[1].partition(":")
@@ -181,7 +181,7 @@ def _not_recorded(
     )
 
 
-def _thresholds(strategy: Strategy, environment: Environment) -> Iterator[Finding]:
+def _thresholds(strategy: Strategy, environment: Door) -> Iterator[Finding]:
     for window, own in strategy.manifest.thresholds.items():
         asked = environment.admission.windows.get(window)
         for finding in looser(window, own, asked):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pipelines.domain.candles import Candles, DataSet
 from pipelines.domain.child import Ended, Job
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Isolation
 from pipelines.domain.source import LintMessage
 from pipelines.domain.strategy import Strategy
@@ -106,7 +106,7 @@ class Subject:
 
     strategy: Strategy
     incumbent: Strategy | None
-    environment: Environment
+    environment: Door
     others: tuple[tuple[str, str], ...] = ()
 
 

@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, project
+from pipelines.cli import data, doctor, gate, ledger, project, release, secrets, train
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -27,12 +27,21 @@ def cli(context: click.Context, root: Path | None, home: Path | None) -> None:
                        sluice check my_strategy
     All pages:         sluice docs
 
-    Exit codes: 0 passed or done, 1 the gate said no, 2 bad input, 3 could not tell.
+    Exit codes: 0 passed or done, 1 the gate said no, 2 bad input, 3 could not tell, 4 refused.
     """
     context.obj = Options(root, home)
 
 
-for command in (*gate.COMMANDS, data.data, *doctor.COMMANDS, *project.COMMANDS):
+for command in (
+    *gate.COMMANDS,
+    data.data,
+    *release.COMMANDS,
+    *train.COMMANDS,
+    ledger.ledger,
+    secrets.secrets,
+    *doctor.COMMANDS,
+    *project.COMMANDS,
+):
     cli.add_command(command)
 
 
@@ -64,8 +73,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _say(error: SluiceError) -> ExitCode:
-    for line in error.message.splitlines():
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('hint:', bold=True)} {error.hint}", err=True)
+    for message, hint in error.told():
+        for line in message.splitlines():
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+        if hint:
+            click.echo(f"{click.style('hint:', bold=True)} {hint}", err=True)
     return error.code

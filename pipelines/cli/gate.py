@@ -113,15 +113,28 @@ def import_(
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("what", metavar="FILE|RELEASE")
+@click.argument("environment", required=False)
+@click.option("--step", type=click.IntRange(1), default=1, help="Of the stake ramp, from 1.")
 @with_json
-def explain(file: Path, as_json: bool) -> ExitCode:
-    """Retell a piece of evidence: what was checked, what was found, what it admits."""
-    from pipelines.workflow import explain as workflow
-    from pipelines.workflow import tell
+@click.pass_obj
+def explain(
+    options: Options, what: str, environment: str | None, step: int, as_json: bool
+) -> ExitCode:
+    """Retell a piece of evidence, or what speaks for and against a release in an environment.
 
-    tell.tell(workflow.explain(file), as_json=as_json)
-    return ExitCode.DONE
+    \b
+    sluice explain FILE                    what was checked, what was found, what it admits
+    sluice explain RELEASE ENVIRONMENT     every reason at once; exit code 4 if it may not enter
+    """
+    from pipelines.workflow import explain as workflow
+    from pipelines.workflow import place, tell, tell_train, train
+
+    if environment is None:
+        tell.tell(workflow.explain(Path(what)), as_json=as_json)
+        return ExitCode.DONE
+    here = place.find(options.root, options.home)
+    return tell_train.explained(train.explain(here, what, environment, step), as_json=as_json)
 
 
 @click.command()

@@ -12,6 +12,9 @@ F = TypeVar("F", bound=Callable[..., object])
 FOLDER = click.Path(file_okay=False, path_type=Path)
 """The type of an argument that names a folder."""
 
+FILE = click.Path(dir_okay=False, path_type=Path)
+"""The type of an argument that names a file."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -34,6 +37,13 @@ def with_candles(command: F) -> F:
 def with_json(command: F) -> F:
     """`--json`: one line on standard output for machines."""
     return click.option("--json", "as_json", is_flag=True, help="One line for machines.")(command)
+
+
+def with_trust(command: F) -> F:
+    """`--trust`: whose signatures count."""
+    return click.option(
+        "--trust", type=FILE, help="Keys that count, if not environments/trust.yaml."
+    )(command)
 
 
 def with_isolation(command: F) -> F:

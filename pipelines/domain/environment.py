@@ -1,40 +1,143 @@
 """An environment: where a release runs, and what it must have shown to get there."""
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.domain.document import Document
+from pipelines.domain.promotion import PromotionPolicy
+from pipelines.domain.secret import OPENS, Name, SecretName
 from pipelines.domain.thresholds import Admission, Share
 
+Mode = Literal["dry_run", "live"]
+Amount = Annotated[Decimal, Field(gt=0)]
+Percent = Annotated[int, Field(ge=1, le=100)]
 
-class Portfolio(Document):
-    """The capital of an environment, split evenly over the slots.
+
+class BacktestPortfolio(Document):
+    """The capital of a backtest, split evenly over the slots.
 
     `fee` is paid on entry and on exit, as a fraction of the traded value.
     """
 
     stake_currency: str
-    starting_balance: Annotated[Decimal, Field(gt=0)]
+    starting_balance: Amount
     max_open_trades: Annotated[int, Field(ge=1)]
     fee: Share
 
 
-class Environment(Document):
-    """`environments/<name>.yaml`."""
+class Portfolio(BacktestPortfolio):
+    """The capital of an environment, in stake currency.
 
-    name: str
-    mode: Literal["dry_run", "live"]
-    exchange: str
+    `stake` is what one entry costs; without it the capital is split evenly over the slots.
+    `available_capital` is what a bot may use of its account; without it everything.
+    """
+
+    stake: Amount | None = None
+    available_capital: Amount | None = None
+
+    @property
+    def backtested(self) -> BacktestPortfolio:
+        """What a backtest is measured with: evidence does not depend on the rest."""
+        fields = BacktestPortfolio.model_fields
+        return BacktestPortfolio(**{name: getattr(self, name) for name in fields})
+
+    @property
+    def at_risk(self) -> Decimal:
+        """The most that can be in open trades at once."""
+        capital = self.available_capital or self.starting_balance
+        return min(capital, self.stake * self.max_open_trades) if self.stake else capital
+
+
+class Exchange(Document):
+    """Where bots trade: the exchange that freqtrade knows by this name.
+
+    With `rehearsal` it is the rehearsal exchange that the host runs in its place.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
+    rehearsal: bool = False
+
+
+class Protections(Document):
+    """What stops a bot from outside, whatever its strategy wants.
+
+    `max_drawdown` is a fraction of the capital, `max_orders_per_hour` counts orders of one bot.
+    """
+
+    max_drawdown: Share
+    max_orders_per_hour: Annotated[int, Field(ge=1)]
+
+
+class Environment(Document):
+    """`environments/<name>.yaml`, or `environments/demo/<name>.yaml`.
+
+    `accounts` names strategies that trade on an account of their own, `ramp` the steps in percent
+    in which the capital is raised: each is a promotion. Of `secrets` only the names are here.
+    """
+
+    name: Name
+    demo: bool = False
+    mode: Mode
+    host: Name
+    runtime: Literal["process", "container"]
+    exchange: Exchange
+    account: Name | None = None
+    accounts: dict[str, Name] = Field(default_factory=dict)
     portfolio: Portfolio
+    initial_state: Literal["running", "paused", "stopped"]
+    stoploss_on_exchange: bool = False
+    policy: PromotionPolicy
+    ramp: Annotated[tuple[Percent, ...], Field(min_length=1)] = (100,)
+    protections: Protections
+    secrets: tuple[SecretName, ...] = ()
+    admission: Admission | None = None
+
+    @field_validator("ramp")
+    @classmethod
+    def _rises_to_the_whole(cls, ramp: tuple[int, ...]) -> tuple[int, ...]:
+        if ramp[-1] != 100 or any(after <= before for before, after in pairwise(ramp)):
+            raise ValueError("should rise with every step and end at 100")
+        return ramp
+
+    @property
+    def needs(self) -> tuple[SecretName, ...]:
+        """Every secret that a bot here is given."""
+        opens = OPENS if self.mode == "live" else ()
+        chat = (SecretName.TELEGRAM_CHAT,) if SecretName.TELEGRAM_TOKEN in self.secrets else ()
+        return tuple(dict.fromkeys((*opens, *self.secrets, *chat)))
+
+    def account_of(self, strategy: str) -> str | None:
+        """The exchange account that a strategy's bot trades on."""
+        return self.accounts.get(strategy, self.account)
+
+    def folder(self, strategy: str) -> str:
+        """What a bot keeps, below the home folder."""
+        place = f"demo.{self.name}" if self.demo else self.name
+        return f"bots/{place}/{strategy}"
+
+    def database(self, strategy: str) -> str:
+        """The file of a bot's trades, below the home folder.
+
+        The mode is part of it: what an environment traded on paper is never taken for money,
+        also when the environment goes live one day.
+        """
+        return f"{self.folder(strategy)}/{self.mode}.sqlite"
+
+
+class Door(Environment):
+    """The first environment of the train, with what a strategy must show on recorded candles."""
+
     admission: Admission
 
     def thresholds_digest(self) -> str:
         """What evidence is bound to: the thresholds and the portfolio they were measured with."""
-        return _Terms(portfolio=self.portfolio, admission=self.admission).content_digest()
+        terms = _Terms(portfolio=self.portfolio.backtested, admission=self.admission)
+        return terms.content_digest()
 
 
 class _Terms(Document):
-    portfolio: Portfolio
+    portfolio: BacktestPortfolio
     admission: Admission

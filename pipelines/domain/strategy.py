@@ -1,5 +1,6 @@
 """A strategy: a plugin, a folder that a pull request adds or changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
@@ -14,7 +15,10 @@ Pair = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]
 """A pair as ccxt writes it: `BTC/USDT`, for futures `BTC/USDT:USDT`."""
 
 Timeframe = Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d"]
-Version = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
+Version = Annotated[
+    # Not \d: other scripts have digits as well, and two spellings would be one version.
+    str, StringConstraints(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$")
+]
 
 
 class Manifest(Document):
@@ -65,6 +69,13 @@ class SourceFile:
         return sha256(self.content)
 
 
+def subject_digest(digests: Mapping[str, str]) -> str:
+    """One digest for the files of a plugin and of its shared code, from theirs by path."""
+    return sha256(
+        "".join(f"{digest} {path}\n" for path, digest in sorted(digests.items())).encode()
+    )
+
+
 @dataclass(frozen=True)
 class Strategy:
     """A plugin as it lies in the repository: its own files and the shared code that it imports."""
@@ -77,8 +88,7 @@ class Strategy:
     @cached_property
     def digest(self) -> str:
         """The subject digest: over every file of the plugin and of the shared code it uses."""
-        every = sorted((*self.files, *self.shared), key=lambda file: file.path)
-        return sha256("".join(f"{file.digest} {file.path}\n" for file in every).encode())
+        return subject_digest({file.path: file.digest for file in (*self.files, *self.shared)})
 
     def file(self, name: str) -> SourceFile | None:
         """The plugin's own file of that name, relative to its folder."""

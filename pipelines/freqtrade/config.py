@@ -2,7 +2,7 @@
 
 import json
 
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.strategy import Manifest
 
 CANDLES = "candles"
@@ -27,7 +27,7 @@ def tick_file(pair: str, timeframe: str) -> str:
     return f"{pair.replace('/', '_').replace(':', '_')}-{timeframe}.decimals"
 
 
-def backtest(name: str, manifest: Manifest, environment: Environment) -> bytes:
+def backtest(name: str, manifest: Manifest, environment: Door) -> bytes:
     """The configuration as JSON. Paths are relative to the child's folder."""
     portfolio = environment.portfolio
     return json.dumps(
@@ -47,7 +47,7 @@ def backtest(name: str, manifest: Manifest, environment: Environment) -> bytes:
             "datadir": CANDLES,
             "dataformat_ohlcv": "feather",
             "exchange": {
-                "name": environment.exchange,
+                "name": environment.exchange.name,
                 "key": "",
                 "secret": "",
                 "enable_ws": False,

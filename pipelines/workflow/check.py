@@ -14,7 +14,7 @@ from pipelines.checks import CHECKS, backtest, forged, manifest
 from pipelines.checks.backtest_job import log_key
 from pipelines.checks.workbench import Check, Progress, Subject, Workbench
 from pipelines.domain.candles import Candles
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.thresholds import WindowThresholds, merged
@@ -23,11 +23,9 @@ from pipelines.errors import BadInput, SluiceError
 from pipelines.freqtrade.messages import BacktestReply
 from pipelines.reports import views
 from pipelines.reports.model import Report, StrategyReport, WindowView
+from pipelines.workflow import couplings
 from pipelines.workflow.isolation import enclosure
 from pipelines.workflow.place import Place
-
-DOOR = "test"
-"""The environment whose admission a pull request must meet."""
 
 _MEASURES = ("freqtrade", "python", "sluice")
 
@@ -54,10 +52,11 @@ def check(place: Place, asked: Asked, progress: Progress, *, pictures: bool = Fa
         one strategy is a verdict about it, never an error here.
     """
     _refuse_unknown_checks(asked)
+    couplings.refuse_clashes(place)
     names = _names(place, asked)
     if not names:
         return Report(())
-    environment = place.environment(DOOR)
+    environment = place.door()
     bench = workbench(place, asked, progress)
     reports = tuple(_examine(place, asked, name, environment, bench) for name in names)
     return Report(tuple(_drawn(place, told, bench) for told in reports) if pictures else reports)
@@ -101,7 +100,7 @@ def workbench(place: Place, asked: Asked, progress: Progress) -> Workbench:
 
 
 def _examine(
-    place: Place, asked: Asked, name: str, environment: Environment, bench: Workbench
+    place: Place, asked: Asked, name: str, environment: Door, bench: Workbench
 ) -> StrategyReport:
     try:
         strategy = plugins.read(place.root, name)
@@ -210,16 +209,14 @@ def _drawn(place: Place, told: StrategyReport, bench: Workbench) -> StrategyRepo
     if told.evidence is None or not _backtested(told.verdicts):
         return told
     strategy = plugins.read(place.root, told.name)
-    return replace(told, views=drawable(strategy, place.environment(DOOR), bench))
+    return replace(told, views=drawable(strategy, place.door(), bench))
 
 
 def _backtested(verdicts: tuple[Verdict, ...]) -> bool:
     return any(v.check == backtest.NAME and v.status is not Status.SKIPPED for v in verdicts)
 
 
-def drawable(
-    strategy: Strategy, environment: Environment, bench: Workbench
-) -> tuple[WindowView, ...]:
+def drawable(strategy: Strategy, environment: Door, bench: Workbench) -> tuple[WindowView, ...]:
     """The windows of the admission whose trades are in the cache and can have been made."""
     kept = bench.cache.get(log_key(strategy, environment, bench))
     if kept is None:

@@ -6,8 +6,19 @@ from pathlib import Path
 
 from pipelines import documents
 from pipelines.domain.candles import DataLock
-from pipelines.domain.environment import Environment
-from pipelines.errors import BadInput
+from pipelines.domain.couplings.retired import RETIRED
+from pipelines.domain.environment import Door, Environment
+from pipelines.domain.trust import Trust
+from pipelines.errors import BadInput, Problem, Problems
+
+DOOR = "environments/test.yaml"
+"""The environment whose admission a pull request must meet."""
+
+FOLDERS = ("environments", "environments/demo")
+"""Each holds a train of its own."""
+
+_NEEDED = {"environments": {DOOR}, "environments/demo": set[str]()}
+_OTHERS = {"trust.yaml"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,42 @@ class Place:
         where = f"environments/{name}.yaml"
         return documents.load(self.root / where, Environment, where, topic="environment")
 
+    def trust(self, other: Path | None = None) -> Trust:
+        """`environments/trust.yaml`, or another file in its place.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        where = "environments/trust.yaml"
+        path = other or self.root / where
+        return documents.load(path, Trust, str(other or where), topic="releases")
+
+    def door(self) -> Door:
+        """The environment whose admission a pull request must meet.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        return documents.load(self.root / DOOR, Door, DOOR, topic="environment")
+
+    def train(self, folder: str) -> dict[str, Environment]:
+        """Every environment in one of the `FOLDERS`, by file.
+
+        :raises BadInput: when any of them is wrong; all problems at once.
+        """
+        train, problems = {}, list[Problem]()
+        files = {path.name for path in (self.root / folder).glob("*.yaml")} - _OTHERS
+        for where in sorted({f"{folder}/{name}" for name in files} | _NEEDED[folder]):
+            try:
+                train[where] = documents.load(
+                    self.root / where, Environment, where, topic="environment"
+                )
+            except Problems as error:
+                problems += error.problems
+            except Problem as error:
+                problems.append(error)
+        if problems:
+            raise Problems(tuple(map(_advised, problems)))
+        return train
+
     def data_lock(self) -> DataLock:
         """`environments/data.lock`.
 
@@ -37,6 +84,14 @@ class Place:
         """
         where = "environments/data.lock"
         return documents.load(self.root / where, DataLock, where, topic="data")
+
+
+def _advised(problem: Problem) -> Problem:
+    """A key that was retired, or is freqtrade's, has its own hint."""
+    hint = RETIRED.get(problem.key)
+    if hint is None:
+        return problem
+    return Problem(problem.where, problem.bare, key=problem.key, line=problem.line, hint=hint)
 
 
 def find(root: Path | None, home: Path | None) -> Place:

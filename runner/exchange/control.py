@@ -10,10 +10,12 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import ValidationError
 
+from pipelines.domain.candles import milliseconds
 from pipelines.domain.document import Document
 from pipelines.errors import BadInput, CannotTell, Problem
 from runner.exchange.account_book import account_book
 from runner.exchange.arming import arm
+from runner.exchange.clock import SteppedClock
 from runner.exchange.core.faults import Disarmed
 from runner.exchange.core.orders import Account, Funded, Permission
 from runner.exchange.futures.wallets import deposits, futures_state
@@ -22,12 +24,15 @@ from runner.exchange.messages import (
     Fault,
     Held,
     NewAccount,
+    Now,
     Standing,
     State,
     Step,
+    Turn,
     Whose,
 )
 from runner.exchange.tape import utc
+from runner.exchange.turns import Turns
 from runner.exchange.venue import Venue
 from runner.exchange.weights import PLACING
 
@@ -46,12 +51,14 @@ class Control:
     ) -> None:
         self._venue, self._token, self._synthetic = venue, token, synthetic
         self._broken = broken
+        self._turns = Turns()
 
     def application(self) -> web.Application:
         """What serves all of it."""
         application = web.Application(middlewares=[self._guard])
         application.router.add_get("/status", self._status)
         application.router.add_post("/step", self._step)
+        application.router.add_post("/turn", self._turn)
         application.router.add_post("/fault", self._fault)
         application.router.add_post("/clear", self._clear)
         application.router.add_post("/account", self._account)
@@ -80,12 +87,24 @@ class Control:
         asked = await _read(request, Step)
         if (asked.to is None) is (asked.seconds is None):
             raise Problem("step", "should have either a moment or a number of seconds")
+        # One that only begins is still at work: its requests would come too late.
+        await self._turns.processed(self._venue.now)
         if asked.to is not None:
             moment = asked.to if asked.to.tzinfo else asked.to.replace(tzinfo=UTC)
             self._venue.step(int(moment.timestamp() * 1000))
         else:
             self._venue.step(self._venue.now + (asked.seconds or 0) * 1000)
+        await self._turns.processed(self._venue.now)
         return self._state()
+
+    async def _turn(self, request: web.Request) -> web.Response:
+        asked = await _read(request, Turn)
+        if not isinstance(self._venue.clock, SteppedClock):
+            raise Problem("turn", "the clock runs by itself", hint="serve with --clock stepped")
+        done = None if asked.done is None else milliseconds(asked.done)
+        now = await self._turns.next(asked.name, asked.pid, done, lambda: self._venue.now)
+        text = Now(now=utc(now)).model_dump_json()
+        return web.Response(text=text, content_type="application/json")
 
     async def _fault(self, request: web.Request) -> web.Response:
         arm(self._venue, await _read(request, Fault))
@@ -106,7 +125,8 @@ class Control:
         return web.Response(text=told, content_type="application/json")
 
     def _state(self) -> web.Response:
-        text = state(self._venue, synthetic=self._synthetic).model_dump_json()
+        told = state(self._venue, self._turns.names, synthetic=self._synthetic)
+        text = told.model_dump_json()
         return web.Response(text=text, content_type="application/json")
 
 
@@ -147,7 +167,7 @@ def _check_address(name: str, text: str) -> None:
         raise Problem(name, f"{text!r} is no IP address", key="addresses") from None
 
 
-def state(venue: Venue, *, synthetic: bool) -> State:
+def state(venue: Venue, followers: tuple[str, ...], *, synthetic: bool) -> State:
     """How the exchange stands."""
     book = venue.book
     return State(
@@ -156,6 +176,7 @@ def state(venue: Venue, *, synthetic: bool) -> State:
         clock=venue.clock.name,
         speed=venue.clock.speed,
         synthetic=synthetic,
+        followers=followers,
         symbols=tuple(book.rules),
         orders=len(book.orders),
         open_orders=len(book.open_orders()),

@@ -29,6 +29,20 @@ class Step(Document):
     seconds: int | None = Field(default=None, ge=1)
 
 
+class Turn(Document):
+    """A bot has processed all there is at `done`, or only begins. It asks for its next moment."""
+
+    name: str = Field(min_length=1)
+    pid: int = Field(ge=1)
+    done: datetime | None = None
+
+
+class Now(Document):
+    """The exchange's time."""
+
+    now: datetime
+
+
 class Fault(Document):
     """Let a fault happen: so many times, or for so many seconds of the exchange's clock.
 
@@ -103,6 +117,7 @@ class State(Document):
     """How the exchange stands. `orders_sent` counts requests for new orders, refused ones too.
 
     `speed` is how many seconds pass by themselves there in one second here: none when stepped.
+    `followers` are bots whose clock follows its steps.
     """
 
     now: datetime
@@ -117,6 +132,7 @@ class State(Document):
     orders_sent: int
     faults: tuple[Standing, ...]
     accounts: dict[str, dict[str, Held]]
+    followers: tuple[str, ...] = ()
     futures: FuturesState | None = None
 
 

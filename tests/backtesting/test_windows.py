@@ -15,7 +15,7 @@ from pipelines.adapters.isolation.enclosure import Enclosure
 from pipelines.adapters.processes import Processes
 from pipelines.domain.candles import TIMEFRAMES, Candles
 from pipelines.domain.child import Job, Limits
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.strategy import Manifest
 from pipelines.domain.ticks import packed
 from pipelines.freqtrade import config
@@ -88,7 +88,9 @@ class Plugin(IStrategy):
 """
 
 ENVIRONMENT = """{
- "name": "test", "mode": "dry_run", "exchange": "binance",
+ "name": "test", "mode": "dry_run", "host": "pi", "runtime": "process",
+ "exchange": {"name": "binance"}, "initial_state": "running", "policy": {"approval": "merge"},
+ "protections": {"max_drawdown": 0.2, "max_orders_per_hour": 60},
  "portfolio": {"stake_currency": "USDT", "starting_balance": 1000, "max_open_trades": 2,
                "fee": 0.001},
  "admission": {"max_forced_exit_share": 0.2, "windows": {"early": {"min_trades": 1}},
@@ -139,7 +141,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Planned:
             feather.write(path, candles(pair, timeframe))
             inputs[f"{config.CANDLES}/{path.name}"] = path
     known = markets.markets(MANIFEST.candle_pairs, "spot", None)
-    environment = Environment.model_validate_json(ENVIRONMENT)
+    environment = Door.model_validate_json(ENVIRONMENT)
     job = Job(
         module="pipelines.backtesting.backtest",
         request=BacktestRequest(class_name="Plugin", jobs=2, windows=WINDOWS),

@@ -15,7 +15,7 @@ from pipelines.checks import backtest, backtest_job
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, DataSet, Window
 from pipelines.domain.child import Ended, Job, Limits
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Isolation
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Status, Verdict
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.freqtrade
 PAIRS = ("BTC/USDT", "ETH/USDT")
 DAYS = 80
 ENVIRONMENT = """{
- "name": "test", "mode": "dry_run", "exchange": "binance",
+ "name": "test", "mode": "dry_run", "host": "pi", "runtime": "process",
+ "exchange": {"name": "binance"}, "initial_state": "running", "policy": {"approval": "merge"},
+ "protections": {"max_drawdown": 0.2, "max_orders_per_hour": 60},
  "portfolio": {"stake_currency": "USDT", "starting_balance": 1000, "max_open_trades": 2,
                "fee": 0.001},
  "admission": {
@@ -202,7 +204,7 @@ def run(bench: Workbench) -> Run:
     ) -> Verdict:
         used = bench if shelf is None else replace(bench, shelf=shelf)
         old = None if incumbent is None else plugin(incumbent)
-        environment = Environment.model_validate_json(ENVIRONMENT)
+        environment = Door.model_validate_json(ENVIRONMENT)
         return backtest.run(Subject(plugin(text), old, environment), used)
 
     return backtested
@@ -218,19 +220,19 @@ def test_an_honest_strategy_passes_and_is_measured(run: Run) -> None:
 
 def test_the_same_input_gives_the_same_verdict(run: Run, bench: Workbench) -> None:
     first = run(source())
-    fresh = Subject(plugin(source()), None, Environment.model_validate_json(ENVIRONMENT))
+    fresh = Subject(plugin(source()), None, Door.model_validate_json(ENVIRONMENT))
     assert backtest.run(fresh, replace(bench, cache=Notes())) == first
 
 
 def test_an_unchanged_strategy_starts_no_child(bench: Workbench) -> None:
-    subject = Subject(plugin(source()), None, Environment.model_validate_json(ENVIRONMENT))
+    subject = Subject(plugin(source()), None, Door.model_validate_json(ENVIRONMENT))
     first = backtest.run(subject, bench)
     again = backtest.run(subject, replace(bench, shell=NoShell()))
     assert again == first
 
 
 def test_other_candles_are_not_answered_from_the_cache(bench: Workbench, tmp_path: Path) -> None:
-    subject = Subject(plugin(source()), None, Environment.model_validate_json(ENVIRONMENT))
+    subject = Subject(plugin(source()), None, Door.model_validate_json(ENVIRONMENT))
     backtest.run(subject, bench)
     (tmp_path / "other").mkdir()
     other = SmallShelf(tmp_path / "other", noisy_end=True)
@@ -316,7 +318,7 @@ def test_a_pair_that_is_only_read_has_candles_when_the_manifest_names_it(
         update={"pairs": ("ETH/USDT",), "informative_pairs": reads}
     )
     subject = Subject(
-        replace(follower, manifest=manifest), None, Environment.model_validate_json(ENVIRONMENT)
+        replace(follower, manifest=manifest), None, Door.model_validate_json(ENVIRONMENT)
     )
     assert backtest.run(subject, replace(bench, cache=Notes())).status is status
 
@@ -375,14 +377,14 @@ def test_what_cannot_be_understood_is_no_pass(
         def run(self, job: Job) -> Ended:
             return ended
 
-    subject = Subject(plugin(source()), None, Environment.model_validate_json(ENVIRONMENT))
+    subject = Subject(plugin(source()), None, Door.model_validate_json(ENVIRONMENT))
     verdict = backtest.run(subject, replace(bench, shell=Answers(), cache=Notes()))
     assert verdict.status is status
     assert about in verdict.findings[0].actual
 
 
 def test_candles_without_a_window_tell_nothing(bench: Workbench) -> None:
-    environment = Environment.model_validate_json(ENVIRONMENT.replace('"early"', '"bear"'))
+    environment = Door.model_validate_json(ENVIRONMENT.replace('"early"', '"bear"'))
     verdict = backtest.run(Subject(plugin(source()), None, environment), bench)
     assert verdict.status is Status.ERRORED
     assert verdict.findings[0].what == "the candles small have no window bear"
@@ -416,7 +418,7 @@ def test_stricter_thresholds_of_its_own_are_judged(bench: Workbench) -> None:
         )
     )
     subject = Subject(
-        replace(strategy, manifest=manifest), None, Environment.model_validate_json(ENVIRONMENT)
+        replace(strategy, manifest=manifest), None, Door.model_validate_json(ENVIRONMENT)
     )
     findings = backtest.run(subject, bench).findings
     assert [(f.what, f.expected) for f in findings] == [("whole: profit", "at least 50")]

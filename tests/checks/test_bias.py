@@ -24,7 +24,7 @@ from pipelines.checks.backtest_job import trades_of, windows_of
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import Candles, DataSet, moment
 from pipelines.domain.child import Ended, Job
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.trades.prefix import Series
 from pipelines.domain.trades.trade import Fill, Trade, TradeLog
@@ -36,8 +36,10 @@ FIRST = 1_609_459_200_000
 HOUR = 3_600_000
 DAYS = 80
 PAIRS = ("BTC/USDT", "ETH/USDT")
-ENVIRONMENT = Environment.model_validate_json("""{
- "name": "test", "mode": "dry_run", "exchange": "binance",
+ENVIRONMENT = Door.model_validate_json("""{
+ "name": "test", "mode": "dry_run", "host": "pi", "runtime": "process",
+ "exchange": {"name": "binance"}, "initial_state": "running", "policy": {"approval": "merge"},
+ "protections": {"max_drawdown": 0.2, "max_orders_per_hour": 60},
  "portfolio": {"stake_currency": "USDT", "starting_balance": 1000, "max_open_trades": 2,
                "fee": 0.001},
  "admission": {

@@ -6,7 +6,7 @@ from typing import cast
 
 from pipelines.checks import lint
 from pipelines.checks.workbench import Subject, Workbench
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.source import LintMessage
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Status, Verdict
@@ -45,7 +45,7 @@ class _Bench:
 def judged(source: bytes, linter: SaidBefore) -> Verdict:
     files = (SourceFile("x/strategy.py", source), SourceFile("x/README.md", b"text"))
     strategy = Strategy("x", MANIFEST, files, (SourceFile("shared/a_v1.py", b"A = 1\n"),))
-    subject = Subject(strategy, None, cast("Environment", None))
+    subject = Subject(strategy, None, cast("Door", None))
     return lint.run(subject, cast("Workbench", _Bench(linter)))
 
 

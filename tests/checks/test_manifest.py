@@ -12,7 +12,7 @@ from pipelines import documents
 from pipelines.checks import manifest
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import DataSet, Series, Window
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Finding, Status, Verdict
 from pipelines.errors import BadInput, CannotTell, Problem, Problems
@@ -73,8 +73,8 @@ class OneShelf:
 
 
 @pytest.fixture(scope="session")
-def environment(root: Path) -> Environment:
-    return documents.load(root / "environments/test.yaml", Environment)
+def environment(root: Path) -> Door:
+    return documents.load(root / "environments/test.yaml", Door)
 
 
 def plugin(source: str = SOURCE, **changed: Any) -> Strategy:
@@ -104,7 +104,7 @@ def without(strategy: Strategy, name: str) -> Strategy:
 
 
 def judged(
-    environment: Environment,
+    environment: Door,
     strategy: Strategy,
     incumbent: Strategy | None = None,
     others: tuple[tuple[str, str], ...] = (),
@@ -126,7 +126,7 @@ def only(verdict: Verdict) -> Finding:
     return verdict.findings[0]
 
 
-def test_passes_a_sound_plugin(environment: Environment) -> None:
+def test_passes_a_sound_plugin(environment: Door) -> None:
     verdict = judged(environment, plugin())
     assert (verdict.check, verdict.status, verdict.findings) == ("manifest", Status.PASSED, ())
     assert not verdict.final
@@ -182,7 +182,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize(("changed", "key", "expected"), CASES.values(), ids=CASES)
 def test_refuses_in_the_manifest(
-    environment: Environment, changed: dict[str, Any], key: str, expected: str
+    environment: Door, changed: dict[str, Any], key: str, expected: str
 ) -> None:
     source = SOURCE.replace('"1h"', f'"{changed.get("timeframe", "1h")}"')
     found = judged(environment, plugin(source, **changed)).findings
@@ -190,12 +190,12 @@ def test_refuses_in_the_manifest(
     assert (wanted.what, wanted.expected) in [(f.what, f.expected) for f in found]
 
 
-def test_a_stricter_threshold_is_welcome(environment: Environment) -> None:
+def test_a_stricter_threshold_is_welcome(environment: Door) -> None:
     strategy = plugin(thresholds={"bear": {"max_drawdown": 0.1}, "whole": {"min_trades": 200}})
     assert judged(environment, strategy).status is Status.PASSED
 
 
-def test_refuses_informative_candles_shorter_than_its_own(environment: Environment) -> None:
+def test_refuses_informative_candles_shorter_than_its_own(environment: Door) -> None:
     strategy = plugin(
         SOURCE.replace('timeframe = "1h"', 'timeframe = "4h"').replace('"1d"', '"1h"'),
         timeframe="4h",
@@ -204,14 +204,14 @@ def test_refuses_informative_candles_shorter_than_its_own(environment: Environme
     assert only(judged(environment, strategy)).expected == "4h or longer"
 
 
-def test_refuses_futures_as_long_as_the_candles_are_spot(environment: Environment) -> None:
+def test_refuses_futures_as_long_as_the_candles_are_spot(environment: Door) -> None:
     strategy = plugin(pairs=["BTC/USDT:USDT"], trading_mode="futures")
     finding = only(judged(environment, strategy))
     assert finding.what == "strategies/trend/strategy.yaml: trading_mode"
     assert finding.expected == "spot, of which the candles 'made' are"
 
 
-def test_takes_futures_with_candles_of_futures(environment: Environment) -> None:
+def test_takes_futures_with_candles_of_futures(environment: Door) -> None:
     frames = {"1h": SERIES, "1d": SERIES}
     shelf = OneShelf(data(trading_mode="futures", series={"BTC/USDT:USDT": frames}))
     strategy = plugin(
@@ -244,24 +244,24 @@ SOURCES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("old", SOURCES)
-def test_refuses_in_the_source(environment: Environment, old: str) -> None:
+def test_refuses_in_the_source(environment: Door, old: str) -> None:
     new, what, actual = SOURCES[old]
     finding = only(judged(environment, plugin(SOURCE.replace(old.rstrip(" "), new))))
     assert finding.what == f"strategies/trend/strategy.{what}"
     assert finding.actual == actual
 
 
-def test_suggests_the_class_that_was_meant(environment: Environment) -> None:
+def test_suggests_the_class_that_was_meant(environment: Door) -> None:
     source = SOURCE.replace("class Trend", "class Trnd")
     assert only(judged(environment, plugin(source))).hint == "did you mean 'class: Trnd'?"
 
 
-def test_a_syntax_error_is_named_with_its_line(environment: Environment) -> None:
+def test_a_syntax_error_is_named_with_its_line(environment: Door) -> None:
     finding = only(judged(environment, plugin("x = 1\ndef (:\n")))
     assert finding.what.startswith("strategies/trend/strategy.py:2: is no Python: ")
 
 
-def test_takes_attributes_and_bases_from_classes_of_the_same_file(environment: Environment) -> None:
+def test_takes_attributes_and_bases_from_classes_of_the_same_file(environment: Door) -> None:
     source = SOURCE.replace("class Trend(IStrategy)", "class Common(IStrategy)")
     source = source.replace("IStrategy, informative", "IStrategy as I, informative")
     source = source.replace("(IStrategy)", "(I)") + "\n\nclass Trend(Common):\n    pass\n"
@@ -277,12 +277,12 @@ def test_takes_attributes_and_bases_from_classes_of_the_same_file(environment: E
         'inf_tf = "4h"; self.dp.get_pair_dataframe("BTC/USDT", inf_tf)',
     ],
 )
-def test_finds_timeframes_that_are_read_in_calls(environment: Environment, line: str) -> None:
+def test_finds_timeframes_that_are_read_in_calls(environment: Door, line: str) -> None:
     source = SOURCE.replace("return dataframe", line)
     assert only(judged(environment, plugin(source))).actual == "4h"
 
 
-def test_finds_timeframes_in_informative_pairs(environment: Environment) -> None:
+def test_finds_timeframes_in_informative_pairs(environment: Door) -> None:
     source = SOURCE + '\n    def informative_pairs(self):\n        return [("BTC/USDT", "4h")]\n'
     assert only(judged(environment, plugin(source))).actual == "4h"
 
@@ -307,19 +307,19 @@ PARAMETERS: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("held", "key"), PARAMETERS.values(), ids=PARAMETERS)
-def test_refuses_a_parameter_file_that(environment: Environment, held: object, key: str) -> None:
+def test_refuses_a_parameter_file_that(environment: Door, held: object, key: str) -> None:
     strategy = with_file(plugin(), "strategy.json", json.dumps(held).encode())
     finding = only(judged(environment, strategy))
     assert finding.what == f"strategies/trend/strategy.json: {key}"
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"", b"[" * 100_000])
-def test_refuses_a_parameter_file_that_is_no_json(environment: Environment, content: bytes) -> None:
+def test_refuses_a_parameter_file_that_is_no_json(environment: Door, content: bytes) -> None:
     strategy = with_file(plugin(), "strategy.json", content)
     assert only(judged(environment, strategy)).what.endswith("strategy.json: is no JSON")
 
 
-def test_takes_the_parameters_that_freqtrade_exports(environment: Environment) -> None:
+def test_takes_the_parameters_that_freqtrade_exports(environment: Door) -> None:
     held = {
         "strategy_name": "Trend",
         "params": {"buy": {"buy_rsi": 30}, "roi": {"0": 0.1}, "stoploss": {"stoploss": -0.1}},
@@ -333,7 +333,7 @@ def test_takes_the_parameters_that_freqtrade_exports(environment: Environment) -
 # The folder, the version, the others
 
 
-def test_asks_for_tests_and_a_readme(environment: Environment) -> None:
+def test_asks_for_tests_and_a_readme(environment: Door) -> None:
     strategy = without(without(plugin(), "README.md"), "test_trend.py")
     found = judged(environment, strategy).findings
     assert [finding.what for finding in found] == [
@@ -343,39 +343,39 @@ def test_asks_for_tests_and_a_readme(environment: Environment) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.2.0", "1.1.9", "0.9.0"])
-def test_a_change_needs_a_greater_version(environment: Environment, version: str) -> None:
+def test_a_change_needs_a_greater_version(environment: Door, version: str) -> None:
     finding = only(judged(environment, plugin(SOURCE + "\n", version=version), plugin()))
     assert (finding.expected, finding.actual) == ("greater than 1.2.0", version)
     assert finding.hint == ("the content changed: 1.2.1 for a repair, 1.3.0 for new behaviour")
 
 
 @pytest.mark.parametrize("version", ["1.2.1", "1.10.0", "2.0.0"])
-def test_a_greater_version_will_do(environment: Environment, version: str) -> None:
+def test_a_greater_version_will_do(environment: Door, version: str) -> None:
     strategy = plugin(SOURCE + "\n", version=version)
     assert judged(environment, strategy, plugin()).status is Status.PASSED
 
 
-def test_what_has_not_changed_needs_no_new_version(environment: Environment) -> None:
+def test_what_has_not_changed_needs_no_new_version(environment: Door) -> None:
     assert judged(environment, plugin(), plugin()).status is Status.PASSED
 
 
-def test_two_plugins_cannot_share_a_class_name(environment: Environment) -> None:
+def test_two_plugins_cannot_share_a_class_name(environment: Door) -> None:
     finding = only(judged(environment, plugin(), others=(("other", "Trend"), ("third", ""))))
     assert finding.actual == "Trend, as in strategies/other"
 
 
-def test_two_names_cannot_differ_only_in_case(environment: Environment) -> None:
+def test_two_names_cannot_differ_only_in_case(environment: Door) -> None:
     finding = only(judged(environment, plugin(), others=(("Trend", "Another"),)))
     assert finding.what == "strategies/trend: differs from strategies/Trend only in case"
 
 
-def test_tells_everything_at_once(environment: Environment) -> None:
+def test_tells_everything_at_once(environment: Door) -> None:
     strategy = without(plugin(SOURCE.replace("= 3", "= 2"), pairs=["DOGE/USDT"]), "README.md")
     assert len(judged(environment, strategy, plugin()).findings) == 4
 
 
 @pytest.mark.parametrize("error", [BadInput("no candles", "fetch them"), CannotTell("no disk")])
-def test_without_candles_it_cannot_tell(environment: Environment, error: Exception) -> None:
+def test_without_candles_it_cannot_tell(environment: Door, error: Exception) -> None:
     verdict = judged(environment, plugin(), shelf=OneShelf(error))
     assert (verdict.status, verdict.final) == (Status.ERRORED, True)
     assert verdict.findings[0].what.startswith("candles: no ")

@@ -33,7 +33,7 @@ from pipelines.checks import CHECKS
 from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import TIMEFRAMES, Candles, DataSet
 from pipelines.domain.child import Ended, Job
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Isolation
 from pipelines.domain.strategy import Manifest, SourceFile, Strategy
 from pipelines.domain.verdict import Verdict
@@ -333,13 +333,18 @@ def _plugin(
     return Strategy("plugin", manifest, tuple(SourceFile(*item) for item in files.items()))
 
 
-def environment(admission: Mapping[str, Mapping[str, float]]) -> Environment:
+def environment(admission: Mapping[str, Mapping[str, float]]) -> Door:
     """The test environment, with thresholds that fit the small market."""
-    return Environment.model_validate(
+    return Door.model_validate(
         {
             "name": "test",
             "mode": "dry_run",
-            "exchange": "binance",
+            "host": "pi",
+            "runtime": "process",
+            "exchange": {"name": "binance"},
+            "initial_state": "running",
+            "policy": {"approval": "merge"},
+            "protections": {"max_drawdown": "0.2", "max_orders_per_hour": 60},
             "portfolio": {
                 "stake_currency": "USDT",
                 "starting_balance": 1000,

@@ -39,6 +39,7 @@ def strategy(*files: tuple[str, bytes], shared: tuple[tuple[str, bytes], ...] = 
         ("version", "1.0"),
         ("version", "1.0.0-rc1"),
         ("version", "01.0.0"),
+        ("version", "1١.0.0"),
         ("owner", ""),
         ("summary", ""),
         ("summary", "x" * 201),

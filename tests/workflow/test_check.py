@@ -10,7 +10,7 @@ from pipelines.adapters import plugins
 from pipelines.checks import backtest_job
 from pipelines.checks.workbench import Workbench
 from pipelines.domain.candles import TIMEFRAMES, Candles, milliseconds
-from pipelines.domain.environment import Environment
+from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Evidence, Isolation
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.trades.trade import Fill, Trade, TradeLog
@@ -27,8 +27,8 @@ PAIR = "BTC/USDT"
 
 
 @pytest.fixture(scope="module")
-def environment(root: Path) -> Environment:
-    return place.Place(root, root / "unused").environment(check.DOOR)
+def environment(root: Path) -> Door:
+    return place.Place(root, root / "unused").door()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def _log(window: str, series: Candles, opens: int, price: float = 1.0) -> TradeL
 
 
 def test_draws_what_can_have_been_made_and_nothing_else(
-    strategy: Strategy, environment: Environment, bench: Workbench
+    strategy: Strategy, environment: Door, bench: Workbench
 ) -> None:
     windows, series = bench.shelf.data.windows, bench.shelf.candles(PAIR, "1h")
     opens = {name: milliseconds(window.opens) for name, window in windows.items()}
@@ -95,7 +95,7 @@ def test_draws_what_can_have_been_made_and_nothing_else(
 
 
 def test_without_a_backtest_there_is_nothing_to_draw(
-    strategy: Strategy, environment: Environment, bench: Workbench
+    strategy: Strategy, environment: Door, bench: Workbench
 ) -> None:
     assert check.drawable(strategy, environment, bench) == ()
 
@@ -130,7 +130,7 @@ class Everything:
 
 @pytest.mark.needs("bubblewrap")
 def test_what_was_measured_in_weak_isolation_is_never_taken_for_more(
-    root: Path, tmp_path: Path, strategy: Strategy, environment: Environment
+    root: Path, tmp_path: Path, strategy: Strategy, environment: Door
 ) -> None:
     keys = set()
     for weak in (True, False):

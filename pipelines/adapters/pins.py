@@ -1,0 +1,32 @@
+"""What releases are pinned to: read from the lock that Sluice itself is installed from."""
+
+import re
+from pathlib import Path
+
+from pipelines import documents
+from pipelines.domain.document import sha256
+from pipelines.domain.release import DeclaredPins, Pins
+from pipelines.errors import CannotTell, Problem
+
+WHERE = "environments/pins.lock"
+LOCK = "requirements/runtime.txt"
+
+_FREQTRADE = re.compile(r"^freqtrade==(\S+)", re.MULTILINE)
+
+
+def read(root: Path, checkout: Path) -> Pins:
+    """The pins of a project at `root`, examined and run by the Sluice in `checkout`.
+
+    :raises BadInput: when `environments/pins.lock` is missing or wrong.
+    :raises CannotTell: when this Sluice has no lock.
+    """
+    declared = documents.load(root / WHERE, DeclaredPins, WHERE, topic="releases")
+    try:
+        lock = (checkout / LOCK).read_bytes()
+    except OSError as error:
+        message = f"{checkout / LOCK}: cannot be read: {error.strerror}"
+        raise CannotTell(message, "run sluice in a checkout of the project") from None
+    freqtrade = _FREQTRADE.search(lock.decode(errors="replace"))
+    if not freqtrade:
+        raise Problem(LOCK, "pins no freqtrade", hint="run 'requirements/compile.sh'")
+    return Pins(freqtrade=freqtrade[1], requirements=sha256(lock), python=declared.python)

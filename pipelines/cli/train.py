@@ -1,0 +1,137 @@
+"""Commands of the release train: what is wanted where, who agrees, and how everything stands."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from pipelines.cli.options import FILE, Options, with_json
+from pipelines.errors import ExitCode
+
+_STEP = click.option("--step", type=click.IntRange(1), default=1, help="Of the stake ramp, from 1.")
+_REASON = click.option("--reason", default="", help="Why; it stands in the ledger.")
+
+
+@click.command()
+@click.argument("release", metavar="FILE|ID|DIGEST")
+@with_json
+@click.pass_obj
+def deliver(options: Options, release: str, as_json: bool) -> ExitCode:
+    """Hand a release to the agent.
+
+    It verifies the release again. Where its signature alone lets it in (`approval: merge`), it
+    is promoted at once.
+    """
+    from pipelines.workflow import place, tell_train, train
+
+    here = place.find(options.root, options.home)
+    return tell_train.delivered(train.deliver(here, release), as_json=as_json)
+
+
+@click.command()
+@click.argument("release", metavar="ID|DIGEST")
+@click.argument("environment")
+@_STEP
+@click.option("--tag", default="", help="A signed tag named ENVIRONMENT/ID that allows it.")
+@_REASON
+@with_json
+@click.pass_obj
+def promote(
+    options: Options,
+    release: str,
+    environment: str,
+    step: int,
+    tag: str,
+    reason: str,
+    as_json: bool,
+) -> ExitCode:
+    """Ask for a release in an environment.
+
+    Refused with every reason at once, exit code 4. `sluice explain RELEASE ENVIRONMENT` tells
+    the same without asking for anything.
+    """
+    from pipelines.workflow import place, tell_train, train
+
+    here = place.find(options.root, options.home)
+    told = train.promote(here, release, environment, step, tag, reason)
+    return tell_train.promoted(told, as_json=as_json)
+
+
+@click.command()
+@click.argument("release", metavar="ID|DIGEST")
+@click.argument("environment")
+@_STEP
+@click.option("--key", type=FILE, required=True, help="The SSH key to sign with.")
+@click.option("--hours", type=click.IntRange(1), default=168, show_default=True, help="It counts.")
+@click.pass_obj
+def approve(
+    options: Options, release: str, environment: str, step: int, key: Path, hours: int
+) -> ExitCode:
+    """Sign that a release may enter an environment next.
+
+    What is signed names the release that runs there now and the number of the promotion, so it
+    is good for this once.
+    """
+    from pipelines.workflow import place, tell_train, train
+
+    here = place.find(options.root, options.home)
+    lasts = timedelta(hours=hours)
+    return tell_train.approved(train.approve(here, release, environment, step, key, lasts))
+
+
+def _telling(verb: str, help_: str, *, all_of_them: bool) -> click.Command:
+    @click.command(verb, help=help_)
+    @click.argument("environment")
+    @click.argument("strategy", required=not all_of_them, default="*" if all_of_them else None)
+    @_REASON
+    @with_json
+    @click.pass_obj
+    def command(
+        options: Options, environment: str, strategy: str, reason: str, as_json: bool
+    ) -> ExitCode:
+        from pipelines.workflow import place, tell_train, train
+
+        here = place.find(options.root, options.home)
+        told = train.tell(here, verb, environment, strategy, reason)
+        return tell_train.told(verb, told, as_json=as_json)
+
+    return command
+
+
+_TELLING = (
+    _telling("rollback", "Go back to the last release that was verified there.", all_of_them=True),
+    _telling("retire", "Want nothing there any more.", all_of_them=False),
+    _telling("hold", "Let no release in until 'unhold'.", all_of_them=True),
+    _telling("unhold", "Let releases in again.", all_of_them=True),
+    _telling("halt", "Open no more trades; open ones stay looked after.", all_of_them=True),
+    _telling("resume", "Open trades again.", all_of_them=True),
+)
+
+
+@click.command()
+@with_json
+@click.pass_obj
+def status(options: Options, as_json: bool) -> ExitCode:
+    """Show what is wanted in each environment of this host, and what runs."""
+    from pipelines.workflow import place, tell_train, train
+
+    return tell_train.status(train.status(place.find(options.root, options.home)), as_json=as_json)
+
+
+@click.command()
+@click.argument("environment", default="")
+@click.argument("strategy", default="")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@with_json
+@click.pass_obj
+def history(
+    options: Options, environment: str, strategy: str, limit: int, as_json: bool
+) -> ExitCode:
+    """Retell the ledger, the newest last."""
+    from pipelines.workflow import place, tell_train, train
+
+    here = place.find(options.root, options.home)
+    return tell_train.history(train.history(here, environment, strategy, limit), as_json=as_json)
+
+
+COMMANDS = (deliver, promote, approve, *_TELLING, status, history)

@@ -1,0 +1,108 @@
+"""An entry of the ledger: every kind of thing that is remembered for good."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from pipelines.domain.document import Digest, Document
+from pipelines.domain.promotion import Approved, Name, Promotion
+
+ALL = "*"
+"""Every strategy of an environment."""
+
+
+class _Told(Document):
+    """What people say about a strategy in an environment, or about all of them (`*`)."""
+
+    environment: Name
+    strategy: Name | Literal["*"]
+    by: str
+    reason: str = ""
+    at: AwareDatetime
+
+
+class Held(_Told):
+    """No release is to come in until a human lifts it."""
+
+    entry: Literal["held"] = "held"
+
+
+class Unheld(_Told):
+    """A hold is lifted, the one that a rollback left as well."""
+
+    entry: Literal["unheld"] = "unheld"
+
+
+class Halted(_Told):
+    """Bots are to open no more trades; what is open stays looked after."""
+
+    entry: Literal["halted"] = "halted"
+
+
+class Resumed(_Told):
+    """A halt is over."""
+
+    entry: Literal["resumed"] = "resumed"
+
+
+class _Observed(Document):
+    """What the agent found out about a release where it runs."""
+
+    environment: Name
+    strategy: Name
+    digest: Digest
+    at: AwareDatetime
+
+
+class Verified(_Observed):
+    """What runs was read back and equals the release."""
+
+    entry: Literal["verified"] = "verified"
+
+
+class Unverified(_Observed):
+    """A verification said no: what was known in this release's favour is void."""
+
+    entry: Literal["unverified"] = "unverified"
+    reason: str
+
+
+class Seen(_Observed):
+    """The release still runs. `closed` counts the trades it closed since it was put there."""
+
+    entry: Literal["seen"] = "seen"
+    closed: Annotated[int, Field(ge=0)]
+
+
+class Escalated(_Observed):
+    """Nothing is left to go back to: no bot until a human promotes, and he was told."""
+
+    entry: Literal["escalated"] = "escalated"
+    reason: str
+
+
+class LeaseTaken(Document):
+    """From now on this holder starts bots that trade money; whoever held an older epoch may not."""
+
+    entry: Literal["lease"] = "lease"
+    holder: str
+    epoch: Annotated[int, Field(ge=1)]
+    by: str = ""
+    at: AwareDatetime
+
+
+Entry = Annotated[
+    Promotion
+    | Approved
+    | Held
+    | Unheld
+    | Halted
+    | Resumed
+    | Verified
+    | Unverified
+    | Seen
+    | Escalated
+    | LeaseTaken,
+    Field(discriminator="entry"),
+]
+"""Whatever stands in the ledger."""

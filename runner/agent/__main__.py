@@ -1,0 +1,5 @@
+"""`python -m runner.agent`."""
+
+from runner.agent import main
+
+main()

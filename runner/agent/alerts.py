@@ -1,0 +1,56 @@
+"""The journal of alerts: what a human has to know, one line of JSON each, never taken back."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from pipelines.domain.document import Document
+
+Severity = Literal["notice", "warning", "money"]
+"""`money`: something is at risk until somebody looks."""
+
+
+class Alert(Document):
+    """One alert. `strategy` is empty for an environment, both are for the host."""
+
+    at: AwareDatetime
+    severity: Severity
+    environment: str = ""
+    strategy: str = ""
+    text: str
+
+
+class Alerts:
+    """Writes alerts down; the same one in a row only once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._last: dict[tuple[str, str], str] = {}
+
+    def raise_(self, alert: Alert) -> None:
+        """Remember an alert. A disk that is full loses it and stops nothing."""
+        key = alert.environment, alert.strategy
+        if self._last.get(key) == alert.text:
+            return
+        self._last[key] = alert.text
+        line = alert.model_dump_json().encode() + b"\n"
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            descriptor = os.open(self.path, flags, 0o600)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                file.write(line)
+        except OSError:
+            self._last.pop(key, None)
+
+    def over(self, environment: str, strategy: str) -> None:
+        """It is as it should be again: the same alert is news the next time."""
+        self._last.pop((environment, strategy), None)
+
+    def every(self) -> tuple[Alert, ...]:
+        """All that were raised, the oldest first. A line that was cut off is left out."""
+        if not self.path.exists():
+            return ()
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        return tuple(Alert.model_validate_json(line) for line in lines if line.endswith(b"\n"))

@@ -1,0 +1,222 @@
+"""`sluice-agent`: parse, open, run."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from pipelines import __version__
+from pipelines.adapters.ledger import Ledger
+from pipelines.errors import BadInput, CannotTell, ExitCode, SluiceError
+from runner.agent.alerts import Alerts
+from runner.agent.crew import Crew
+from runner.agent.door import open_door
+from runner.agent.house import House
+from runner.agent.launcher import Launcher
+from runner.agent.locks import Lock
+from runner.agent.preparing import Rehearsal
+from runner.agent.tick import Agent, Seat
+from runner.agent.verbs import Verbs
+from runner.bots.messages import Follow
+from runner.exchange import remote
+from runner.exchange.settings import freqtrade_settings
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 10.0
+_BUSY_SECONDS = 0.5
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96})
+@click.version_option(__version__, prog_name="sluice-agent")
+@click.option("--root", type=_FOLDER, envvar="SLUICE_ROOT", default=Path(), help="The project.")
+@click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where state is kept.")
+@click.option("--train", default="environments", show_default=True, help="Folder in the project.")
+@click.option("--host", help="The host in environments that is meant; else this machine's name.")
+@click.option("--ledger", help="URL of the ledger; else a file in the home folder.")
+@click.option(
+    "--exchange",
+    type=_FILE,
+    envvar="SLUICE_EXCHANGE",
+    help="A rehearsal exchange's ready file: its clock is the agent's, and its bots follow it.",
+)
+@click.pass_context
+def cli(
+    context: click.Context,
+    root: Path,
+    home: Path | None,
+    train: str,
+    host: str | None,
+    ledger: str | None,
+    exchange: Path | None,
+) -> None:
+    """Keeps the bots of a host as the ledger wants them.
+
+    \b
+    sluice-agent run                       until SIGTERM; bots go on without it
+    sluice-agent once                      one round, until nothing is being started any more
+    sluice-agent plan                      says what a round would do
+    """
+    house = House((home or _state()).resolve())
+    seat = Seat(root.resolve() / train, host or socket.gethostname(), _holder(house))
+    context.obj = _Opening(house, seat, root.resolve(), ledger or house.ledger, exchange)
+
+
+class _Opening:
+    """What an agent is made of."""
+
+    def __init__(
+        self, house: House, seat: Seat, root: Path, ledger: str, exchange: Path | None
+    ) -> None:
+        self.house, self.seat, self.root = house, seat, root
+        self._ledger, self._exchange = ledger, exchange
+
+    @contextmanager
+    def agent(self) -> Iterator[Agent]:
+        """The agent of this home; the only one.
+
+        :raises CannotTell: when another one runs with it.
+        """
+        self.house.home.mkdir(parents=True, exist_ok=True)
+        held = Lock(self.house.home / "locks" / "agent").take()
+        if held is None:
+            raise CannotTell(f"{self.house.home}: another agent runs with this home")
+        launcher = Launcher(bots=self.house.home, log=self.house.home / "preloaded.log")
+        try:
+            ledger = Ledger.open(self._ledger, self.house.anchor)
+            rehearsal, clock = self._time()
+            crew = Crew(self.house, launcher, rehearsal)
+            yield Agent(self.seat, ledger, crew, Alerts(self.house.alerts), clock)
+        finally:
+            launcher.close()
+            os.close(held)
+
+    def _time(self) -> tuple[Rehearsal | None, "_Clock"]:
+        if self._exchange is None:
+            return None, _Clock(None)
+        path = self._exchange
+        ready = remote.located(path)
+        settings = freqtrade_settings(ready.api_url, "", "")["exchange"]
+        stepped = remote.ask(ready, "status").clock == "stepped"
+        where = Follow(control_url=ready.control_url, control_token=ready.control_token)
+        return Rehearsal(settings, where if stepped else None), _Clock(path)
+
+
+class _Clock:
+    """The system's time, or that of a rehearsal exchange."""
+
+    def __init__(self, exchange: Path | None) -> None:
+        self._exchange = exchange
+
+    def __call__(self) -> datetime:
+        if self._exchange is None:
+            return datetime.now(UTC)
+        return remote.ask(remote.located(self._exchange), "status").now
+
+
+@cli.command()
+@click.option("--tick", type=click.FloatRange(0.1), default=TICK_SECONDS, show_default=True)
+@click.pass_obj
+def run(opening: _Opening, tick: float) -> None:
+    """Run until SIGTERM. Bots go on without the agent, and it finds them again."""
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with opening.agent() as agent:
+        door = open_door(opening.house.home)
+        verbs = Verbs(agent, opening.root)
+        try:
+            while not stopping:
+                busy = _round(agent)
+                door.serve(verbs.answer, _BUSY_SECONDS if busy else tick, lambda: stopping)
+        finally:
+            door.close()
+
+
+@cli.command()
+@click.option("--rounds", type=click.IntRange(1), default=600, help="At most so many.")
+@click.pass_obj
+def once(opening: _Opening, rounds: int) -> None:
+    """Do what is to be done now, until every bot that was started is read back."""
+    with opening.agent() as agent:
+        door = open_door(opening.house.home)
+        try:
+            for _ in range(rounds):
+                if not _round(agent):
+                    break
+                door.serve(Verbs(agent, opening.root).answer, _BUSY_SECONDS)
+        finally:
+            door.close()
+
+
+@cli.command()
+@click.pass_obj
+def plan(opening: _Opening) -> None:
+    """Say what a round would do, and do nothing."""
+    with opening.agent() as agent:
+        for action in agent.planned():
+            click.echo(action)
+
+
+def _round(agent: Agent) -> bool:
+    """One tick; true while a bot is being started. What cannot be told is tried again."""
+    try:
+        for action in agent.tick():
+            logger.info("%s", action)
+        return agent.is_busy(agent.declared(), agent.clock())
+    except SluiceError as error:
+        logger.warning("%s", error.message)
+        return False
+
+
+def _holder(house: House) -> str:
+    """This agent on this machine: a copy of its home elsewhere is another one."""
+    machine = Path("/etc/machine-id")
+    told = machine.read_text().strip() if machine.is_file() else socket.gethostname()
+    return f"{socket.gethostname()}:{told[:8]}:{house.home}"
+
+
+def _state() -> Path:
+    named = os.environ.get("XDG_STATE_HOME")
+    return (Path(named) if named else Path.home() / ".local" / "state") / "sluice"
+
+
+def main() -> None:
+    """Run a command and leave with its exit code. The only place that catches."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        cli.main(prog_name="sluice-agent", standalone_mode=False)
+    except SluiceError as error:
+        code = _complain(error)
+    except click.ClickException as error:
+        code = _complain(BadInput(error.format_message()))
+    except (KeyboardInterrupt, click.Abort):
+        code = ExitCode.INTERRUPTED
+    else:
+        code = ExitCode.DONE
+    sys.exit(int(code))
+
+
+def _complain(error: SluiceError) -> ExitCode:
+    for line in error.message.splitlines():
+        click.echo(f"error: {line}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+    return error.code

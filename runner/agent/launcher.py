@@ -1,0 +1,153 @@
+"""Starts bots by way of a process that has freqtrade loaded already."""
+
+import contextlib
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pipelines.errors import CannotTell
+from runner.agent.locks import Lock
+from runner.bots.messages import LARGEST, Ended, Launch, Launched, Told
+
+_MESSAGE: TypeAdapter[Launched | Ended] = TypeAdapter(Launched | Ended)
+
+LOADED_SECONDS = 120
+"""How long importing freqtrade may take on a small machine."""
+
+_LAUNCHED_SECONDS = 10
+
+
+@dataclass
+class Launcher:
+    """One preloaded process, started when the first bot is, and again after it died.
+
+    Its death ends no bot, and neither does ours. `bots` is the folder that all of them live in.
+    """
+
+    bots: Path
+    python: str = sys.executable
+    log: Path | None = None
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+    _socket: socket.socket | None = field(default=None, init=False)
+    _ended: list[Ended] = field(default_factory=list, init=False)
+
+    def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
+        """Start a bot and give its process id; None when one runs behind this lock already.
+
+        :raises CannotTell: when it cannot be told whether it was started: the lock tells later.
+        """
+        held = lock.take()
+        if held is None:
+            return None
+        reading, writing = os.pipe()
+        try:
+            self._send(launch, [reading, held])
+        finally:
+            os.close(reading)
+            os.close(held)
+        with os.fdopen(writing, "wb") as file, contextlib.suppress(BrokenPipeError):
+            file.write(told.model_dump_json().encode())
+        return self._launched(launch.name).pid
+
+    def ended(self) -> list[Ended]:
+        """The bots that died since the last time."""
+        if self._socket is not None:
+            while (message := self._hear(0)) is not None:
+                if isinstance(message, Ended):
+                    self._ended.append(message)
+        told, self._ended = self._ended, []
+        return told
+
+    def close(self) -> None:
+        """Let go of the preloaded process; bots go on."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._process is not None:
+            self._process.wait()
+        self._socket = self._process = None
+
+    def _send(self, launch: Launch, descriptors: list[int]) -> None:
+        packet = launch.model_dump_json().encode()
+        for attempt in (1, 2):
+            to = self._loaded()
+            try:
+                socket.send_fds(to, [packet], descriptors)
+            except OSError as error:
+                self.close()
+                if attempt == 2:
+                    raise CannotTell(f"the preloaded process is gone: {error.strerror}") from None
+            else:
+                return
+
+    def _loaded(self) -> socket.socket:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
+        if self._socket is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._socket = ours
+            try:
+                self._process = self._start(theirs)
+            finally:
+                theirs.close()
+            self._wait_until_loaded()
+        return self._socket
+
+    def _start(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+        argv = [self.python, "-m", "runner.bots.preloaded", str(theirs.fileno())]
+        argv.append(str(self.bots))
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
+        with (self.log or Path(os.devnull)).open("ab") as log:
+            return subprocess.Popen(
+                argv,
+                env=kept | one_thread,
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _wait_until_loaded(self) -> None:
+        packet = self._packet(LOADED_SECONDS)
+        if packet != b"ready":
+            self.close()
+            raise CannotTell("freqtrade could not be loaded", f"see {self.log}" if self.log else "")
+
+    def _launched(self, name: str) -> Launched:
+        until = time.monotonic() + _LAUNCHED_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            message = self._hear(left)
+            if isinstance(message, Launched) and message.name == name:
+                return message
+            if isinstance(message, Ended):
+                self._ended.append(message)
+        raise CannotTell(f"{name}: nobody said that it was started")
+
+    def _hear(self, seconds: float) -> Launched | Ended | None:
+        packet = self._packet(seconds)
+        return _MESSAGE.validate_json(packet) if packet else None
+
+    def _packet(self, seconds: float) -> bytes:
+        """The next packet; empty when none came in time, or none will."""
+        if self._socket is None:
+            return b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            if not selector.select(max(seconds, 0)):
+                return b""
+        try:
+            packet = self._socket.recv(LARGEST)
+        except OSError:
+            packet = b""
+        if not packet:
+            self._socket.close()
+            self._socket = None
+        return packet

@@ -1,0 +1,102 @@
+"""What the agent says to the process that turns into bots, and what it hears from it.
+
+Messages are single packets of JSON on a Unix socket; descriptors travel with a launch.
+"""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from pipelines.domain.document import Document
+
+LARGEST = 64 * 1024
+"""Bytes of a packet."""
+
+
+class User(Document):
+    """Who a bot runs as."""
+
+    uid: int = Field(ge=1)
+    gid: int = Field(ge=1)
+
+
+class Follow(Document):
+    """The clock that a bot follows in steps: the control port of a rehearsal exchange."""
+
+    control_url: str
+    control_token: str
+
+
+class Launch(Document):
+    """Start one bot. With it come two descriptors: its `Told` to read, and its lock to hold.
+
+    It runs in `folder` and writes to `log` and `loaded`, paths in there. `modules` are folders that
+    it imports from. `identity` is what it says of itself in its lock. Without `follow` it has the
+    system's clock.
+    """
+
+    name: str
+    folder: str
+    log: str
+    loaded: str
+    modules: tuple[str, ...] = ()
+    identity: dict[str, str] = Field(default_factory=dict)
+    user: User | None = None
+    follow: Follow | None = None
+
+
+class Told(Document):
+    """What a bot is told where nobody else can read it: freqtrade's configuration, all of it.
+
+    `hidden` are the texts that appear in no log.
+    """
+
+    configuration: dict[str, JsonValue]
+    hidden: tuple[str, ...] = ()
+
+
+class Launched(Document):
+    """A bot was started."""
+
+    kind: Literal["launched"] = "launched"
+    name: str
+    pid: int
+
+
+class Ended(Document):
+    """A bot that was started here is dead. A negative code is the signal that ended it."""
+
+    kind: Literal["ended"] = "ended"
+    name: str
+    pid: int
+    code: int
+
+
+class Holder(Document):
+    """What a bot writes into its lock before it does anything else."""
+
+    name: str
+    pid: int
+    identity: dict[str, str]
+
+
+class Loaded(Document):
+    """What a bot really runs. Digests are sha256 in hex.
+
+    `files` are those of the release that were imported, `source` is the strategy as it was
+    executed, `parameters` what decides how it trades, `config` the configuration as it was read,
+    with what is secret in it, `key` the exchange's key.
+    """
+
+    pid: int
+    freqtrade: str
+    strategy: str
+    files: dict[str, str]
+    source: str
+    parameters: str
+    config: str
+    dry_run: bool
+    trading_mode: str
+    exchange: str
+    key: str
+    database: str
