@@ -118,7 +118,7 @@ def fault(
         "times": times,
         "seconds": None if span is None else _seconds("--for", span),
         "account": account,
-        "symbol": symbol.replace("/", ""),
+        "symbol": symbol.partition(":")[0].replace("/", ""),
         "side": (side or "").upper(),
         "by": _amount(by, share),
         "code": None if code is None else int(code),

@@ -20,7 +20,7 @@ from runner.exchange.settings import ccxt_settings
 from runner.exchange.symbols import Symbols, symbols
 from runner.exchange.tape import Reel, Tape
 from runner.exchange.venue import Venue
-from runner.exchange.weights import USUAL, Limits
+from runner.exchange.weights import Limits
 
 pytestmark = pytest.mark.needs("candles")
 
@@ -47,7 +47,7 @@ async def loaded(venue: Venue, served: Symbols) -> Any:
     def load(url: str) -> Any:
         return ccxt.binance(ccxt_settings(url)).load_markets()
 
-    runner = web.AppRunner(Api(venue, served, Limits(USUAL), pytest.fail).application())
+    runner = web.AppRunner(Api(venue, served, Limits(), pytest.fail).application())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]

@@ -119,6 +119,8 @@ def test_the_commands_speak_of_futures(serve: Any) -> None:
         assert "alice: 9000 USDT in futures" in command("status", *there).stdout
         added = command("account", "add", "bob:b:b:futures.USDT=5", "--json", *there)
         assert json.loads(added.stdout)["futures"]["wallets"]["bob"] == {"USDT": "5"}
+        armed = command("fault", "server_error", "--symbol", BTC, "--json", *there)
+        assert json.loads(armed.stdout)["faults"][0]["symbol"] == "BTCUSDT"
 
 
 @pytest.mark.needs("candles")

@@ -13,6 +13,7 @@ from runner.exchange.core.futures.events import Levered, Phase, Source, Trigger,
 from runner.exchange.core.futures.placing import Market, Wish, await_price, place
 from runner.exchange.core.orders import Kind, Side, Standing, TimeInForce
 from runner.exchange.core.path import Candle, Leg, legs
+from runner.exchange.core.terms import Spread, Terms
 
 Make = Callable[..., Candle]
 Open = Callable[[Candle], Market]
@@ -124,6 +125,26 @@ def test_a_position_is_liquidated_where_its_margin_is_used_up(
     # Nothing of the margin is left, and what was free stays free: the fund took the rest.
     assert book.wallets["alice", "USDT"] == free
     assert 0 < book.counters["insurance"] < 50 * 110 * Decimal("0.0125")
+
+
+@pytest.mark.parametrize(
+    ("side", "path", "away"),
+    [
+        (Side.BUY, (100, 101, 80, 95, 1000), Decimal("-0.19")),
+        (Side.SELL, (100, 120, 99, 105, 1000), Decimal("0.21")),
+    ],
+)
+def test_a_liquidation_pays_the_spread(
+    side: Side, path: tuple[int, ...], away: Decimal, book: Book, candle: Make, at_open: Open
+) -> None:
+    there = candle(*path)
+    opened(book, side, "50", at_open(there))
+    level = book.position("alice", SYMBOL).liquidation(book.rules[SYMBOL])
+    book.terms = Terms(spread=Spread(ticks=40))
+    walk(book, there)
+    order = book.orders[max(book.orders)]
+    assert order.liquidates
+    assert abs(order.quote / order.quantity - level - away) < Decimal("0.02")
 
 
 def test_orders_beside_a_liquidated_position_end_with_it(
