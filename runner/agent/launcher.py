@@ -36,7 +36,6 @@ class Launcher:
     log: Path | None = None
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
-    _ended: list[Ended] = field(default_factory=list, init=False)
 
     def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
         """Start a bot and give its process id; None when one runs behind this lock already.
@@ -47,23 +46,14 @@ class Launcher:
         if held is None:
             return None
         reading, writing = os.pipe()
-        try:
-            self._send(launch, [reading, held])
-        finally:
-            os.close(reading)
-            os.close(held)
-        with os.fdopen(writing, "wb") as file, contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:
+            try:
+                self._send(launch, [reading, held])
+            finally:
+                os.close(reading)
+                os.close(held)
             file.write(told.model_dump_json().encode())
         return self._launched(launch.name).pid
-
-    def ended(self) -> list[Ended]:
-        """The bots that died since the last time."""
-        if self._socket is not None:
-            while (message := self._hear(0)) is not None:
-                if isinstance(message, Ended):
-                    self._ended.append(message)
-        told, self._ended = self._ended, []
-        return told
 
     def close(self) -> None:
         """Let go of the preloaded process; bots go on."""
@@ -127,8 +117,6 @@ class Launcher:
             message = self._hear(left)
             if isinstance(message, Launched) and message.name == name:
                 return message
-            if isinstance(message, Ended):
-                self._ended.append(message)
         raise CannotTell(f"{name}: nobody said that it was started")
 
     def _hear(self, seconds: float) -> Launched | Ended | None:
