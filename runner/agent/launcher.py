@@ -42,18 +42,16 @@ class Launcher:
 
         :raises CannotTell: when it cannot be told whether it was started: the lock tells later.
         """
-        held = lock.take()
-        if held is None:
-            return None
-        reading, writing = os.pipe()
-        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:
-            try:
-                self._send(launch, [reading, held])
-            finally:
-                os.close(reading)
-                os.close(held)
-            file.write(told.model_dump_json().encode())
-        return self._launched(launch.name).pid
+        for _ in range(2):
+            held = lock.take()
+            if held is None:
+                return None
+            said = self._launched(launch.name) if self._sent(launch, told, held) else None
+            if said is not None:
+                return said.pid
+            # It died. Whether it was before or after the fork, the lock tells the next time.
+            self.close()
+        raise CannotTell(f"{launch.name}: the preloaded process died, twice")
 
     def close(self) -> None:
         """Let go of the preloaded process; bots go on."""
@@ -63,18 +61,20 @@ class Launcher:
             self._process.wait()
         self._socket = self._process = None
 
-    def _send(self, launch: Launch, descriptors: list[int]) -> None:
-        packet = launch.model_dump_json().encode()
-        for attempt in (1, 2):
-            to = self._loaded()
+    def _sent(self, launch: Launch, told: Told, held: int) -> bool:
+        """Hand over the lock, and what the bot is told; false when nobody is there to take it."""
+        reading, writing = os.pipe()
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:
             try:
-                socket.send_fds(to, [packet], descriptors)
-            except OSError as error:
-                self.close()
-                if attempt == 2:
-                    raise CannotTell(f"the preloaded process is gone: {error.strerror}") from None
-            else:
-                return
+                packet = launch.model_dump_json().encode()
+                socket.send_fds(self._loaded(), [packet], [reading, held])
+            except OSError:
+                return False
+            finally:
+                os.close(reading)
+                os.close(held)
+            file.write(told.model_dump_json().encode())
+        return True
 
     def _loaded(self) -> socket.socket:
         if self._process is not None and self._process.poll() is not None:
@@ -111,12 +111,15 @@ class Launcher:
             self.close()
             raise CannotTell("freqtrade could not be loaded", f"see {self.log}" if self.log else "")
 
-    def _launched(self, name: str) -> Launched:
+    def _launched(self, name: str) -> Launched | None:
+        """What it says of a bot that it started; None when it is gone."""
         until = time.monotonic() + _LAUNCHED_SECONDS
-        while (left := until - time.monotonic()) > 0:
+        while self._socket is not None and (left := until - time.monotonic()) > 0:
             message = self._hear(left)
             if isinstance(message, Launched) and message.name == name:
                 return message
+        if self._socket is None:
+            return None
         raise CannotTell(f"{name}: nobody said that it was started")
 
     def _hear(self, seconds: float) -> Launched | Ended | None:
