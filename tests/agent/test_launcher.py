@@ -30,7 +30,7 @@ CONFIGURATION = {
     "strategy_path": ".",
     "pairlists": [{"method": "StaticPairList"}],
     "entry_pricing": {"price_side": "same", "use_order_book": True},
-    "exit_pricing": {"price_side": "same", "use_order_book": True},
+    "exit_pricing": {"price_side": "other", "use_order_book": True},
 }
 SECRET = "correct-horse-battery-staple"
 
@@ -127,7 +127,7 @@ def test_what_it_prints_and_shows_holds_no_secret(
 ) -> None:
     pid = start(lock)
     log = bots / "test.beat" / "log"
-    wait(lambda: log.exists() and b"RUNNING" in log.read_bytes())
+    wait(lambda: log.exists() and b"Starting worker" in log.read_bytes())
 
     assert SECRET not in log.read_text()
     process = Path(f"/proc/{pid}")

@@ -57,6 +57,7 @@ class Train:
     exchange: Running
     key: SigningKey
     approver: Path | None = None
+    ledger: str = ""
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
@@ -70,11 +71,12 @@ class Train:
     @property
     def arguments(self) -> list[str]:
         named = ["--root", str(self.project), "--home", str(self.home), "--host", "demo"]
-        return [*named, "--train", "environments/demo", "--exchange", str(self.exchange.ready_file)]
+        named += ["--train", "environments/demo", "--exchange", str(self.exchange.ready_file)]
+        return [*named, "--ledger", self.ledger] if self.ledger else named
 
-    def start(self, *more: str) -> None:
+    def start(self) -> None:
         """Start the agent: between what it is asked it rests, unless a bot is being started."""
-        self.process = self.agent("run", "--tick", "3600", *more)
+        self.process = self.agent("run", "--tick", "3600")
         until = time.monotonic() + PATIENCE_SECONDS
         while not (self.home / agent.WHERE).exists() or self.whereabouts != self.process.pid:
             assert self.process.poll() is None, self.log
@@ -145,6 +147,17 @@ class Train:
         def there() -> StrategyStatus | None:
             found = self.strategy(environment)
             return found if found.phase == phase else None
+
+        found: StrategyStatus = self.until(there)
+        return found
+
+    def until_running(self, environment: str, release: Release) -> StrategyStatus:
+        """A strategy, once its bot trades and is exactly this release."""
+
+        def there() -> StrategyStatus | None:
+            found = self.strategy(environment)
+            is_it = found.running == str(release.id) and found.verified
+            return found if is_it and found.phase == "running" else None
 
         found: StrategyStatus = self.until(there)
         return found
