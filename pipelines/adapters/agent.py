@@ -7,7 +7,7 @@ else asks it to.
 import socket
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
@@ -18,8 +18,10 @@ from pipelines.errors import AgentUnreachable, BadInput, CannotTell, Refused, Sl
 WHERE = "agent.json"
 """The file in the agent's home that tells where its socket is."""
 
-LARGEST = 16 * 1024 * 1024
-"""Bytes of a line, either way."""
+LARGEST = 24 * 1024 * 1024
+"""Bytes of a line, either way: the largest release in base64, and what is signed about it."""
+
+D = TypeVar("D", bound=Document)
 
 _SECONDS = 60.0
 _HINT = "start it with 'sluice-agent run', or name its home with --home"
@@ -177,6 +179,19 @@ def ask(
     return _data(said)
 
 
+def read_args(asked: Asked, model: type[D]) -> D:
+    """The arguments of a request, as its verb needs them.
+
+    :raises BadInput: when they are wrong.
+    """
+    try:
+        return model.model_validate(asked.args, strict=False)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{asked.verb}: {key}: {first['msg'].lower()}") from None
+
+
 def _whereabouts(home: Path) -> Whereabouts:
     path = home / WHERE
     if not path.is_file():
@@ -185,13 +200,13 @@ def _whereabouts(home: Path) -> Whereabouts:
 
 
 def _line(connection: socket.socket) -> bytes:
-    said = b""
+    said = bytearray()
     while not said.endswith(b"\n") and len(said) <= LARGEST:
         more = connection.recv(64 * 1024)
         if not more:
             break
         said += more
-    return said
+    return bytes(said)
 
 
 def _data(said: bytes) -> JsonValue:

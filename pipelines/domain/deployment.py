@@ -46,12 +46,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One bot that shall run. `way_back` is what follows when it turns out to be no good."""
+    """One bot that shall run. `way_back` is what follows when it turns out to be no good.
+
+    `verified` tells whether it was read back since it was wanted.
+    """
 
     promotion: Promotion
     settings: Settings
     halted: bool
     way_back: RollBack | Escalate
+    verified: bool = True
 
     @property
     def key(self) -> tuple[str, str]:
@@ -163,7 +167,7 @@ def desired(record: Record, settings: Callable[[Promotion], Settings | None]) ->
         if (made := settings(promotion)) is not None:
             halted = record.halt(environment, strategy) is not None
             way_back = turn_back(track, environment, strategy, ())
-            found.append(Wanted(promotion, made, halted, way_back))
+            found.append(Wanted(promotion, made, halted, way_back, track.current.verified))
     return tuple(found)
 
 
@@ -218,7 +222,7 @@ class _Work:
             self._give_up(wanted, bot)
         elif bot.phase is Phase.FAILED:
             self._restart(bot, halted=halted)
-        elif bot.phase in (Phase.STARTING, Phase.VERIFYING):
+        elif bot.phase in (Phase.STARTING, Phase.VERIFYING) or not wanted.verified:
             self.actions.append(Verify(*bot.key, halted))
         elif halted and bot.phase is Phase.RUNNING:
             reason = "it was asked" if wanted.halted else Obstacle.NO_LEASE.value

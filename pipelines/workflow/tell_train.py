@@ -21,6 +21,9 @@ def delivered(told: Any, *, as_json: bool) -> ExitCode:
     print(f"delivered {told['release']}")
     for environment in told["promoted"]:
         print(f"wanted in {environment}: 'sluice status' shows how far it is")
+    for environment, reasons in told["refused"].items():
+        for reason in reasons:
+            print(f"not wanted in {environment}: {reason}")
     return ExitCode.DONE
 
 

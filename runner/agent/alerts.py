@@ -23,18 +23,17 @@ class Alert(Document):
 
 
 class Alerts:
-    """Writes alerts down; the same one in a row only once."""
+    """Writes alerts down, each once until what it is about is over."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._last: dict[tuple[str, str], str] = {}
+        self._told: set[tuple[str, str, str]] = set()
 
     def raise_(self, alert: Alert) -> None:
         """Remember an alert. A disk that is full loses it and stops nothing."""
-        key = alert.environment, alert.strategy
-        if self._last.get(key) == alert.text:
+        key = alert.environment, alert.strategy, alert.text
+        if key in self._told:
             return
-        self._last[key] = alert.text
         line = alert.model_dump_json().encode() + b"\n"
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -42,11 +41,13 @@ class Alerts:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 file.write(line)
         except OSError:
-            self._last.pop(key, None)
+            return
+        self._told.add(key)
 
     def over(self, environment: str, strategy: str) -> None:
-        """It is as it should be again: the same alert is news the next time."""
-        self._last.pop((environment, strategy), None)
+        """It is as it should be again: the same alerts are news the next time."""
+        about = environment, strategy
+        self._told = {told for told in self._told if told[:2] != about}
 
     def every(self) -> tuple[Alert, ...]:
         """All that were raised, the oldest first. A line that was cut off is left out."""

@@ -7,6 +7,7 @@ started, and a bot that no record opens any more is ended and started anew.
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,12 +129,19 @@ class Crew:
         :raises CannotTell: when it opened one meanwhile, or cannot be ended.
         """
         lock = self.house.lock(*member.bot.key)
-        if lock.holder() is not None:
-            member.record.rest.stop_entries()
-        if open_trades(member.database) != 0:
-            raise CannotTell(f"{lock.path.name}: has an open trade by now")
+        # One that does not answer has to go as well.
+        with suppress(CannotTell):
+            if lock.holder() is not None:
+                member.record.rest.stop_entries()
+        self._refuse_over_trades(member)
         self.end(lock)
+        # What it opened in its last moment is looked after by the same bot, started again.
+        self._refuse_over_trades(member)
         self.house.record(*member.bot.key).unlink(missing_ok=True)
+
+    def _refuse_over_trades(self, member: Member) -> None:
+        if open_trades(member.database) != 0:
+            raise CannotTell(f"{'.'.join(member.bot.key)}: has an open trade by now")
 
     def end(self, lock: Lock) -> None:
         """End whoever holds a lock: asked first, then killed.
@@ -222,6 +230,7 @@ def _lost(holder: Holder, now: datetime) -> BotRecord:
 
 
 def _out_of_patience(record: BotRecord) -> tuple[str, ...] | None:
-    if datetime.now(UTC) - record.began < PATIENCE:
+    # One that was read back before and is only silent now may still answer.
+    if record.phase is not Phase.VERIFYING or datetime.now(UTC) - record.began < PATIENCE:
         return None
     return (f"it could not be read back within {PATIENCE.total_seconds():.0f} seconds",)

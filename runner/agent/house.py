@@ -61,10 +61,6 @@ class House:
         """The right to run this bot."""
         return Lock(self.home / "locks" / f"{environment}.{strategy}")
 
-    def account(self, name: str) -> Lock:
-        """The right to trade on an exchange account."""
-        return Lock(self.home / "locks" / f"account.{name}")
-
     def record(self, environment: str, strategy: str) -> Path:
         """What the agent knows of this bot, and how it reaches it."""
         return self.runtime / f"{environment}.{strategy}.json"

@@ -36,34 +36,22 @@ class Launcher:
     log: Path | None = None
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
-    _ended: list[Ended] = field(default_factory=list, init=False)
 
     def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
         """Start a bot and give its process id; None when one runs behind this lock already.
 
         :raises CannotTell: when it cannot be told whether it was started: the lock tells later.
         """
-        held = lock.take()
-        if held is None:
-            return None
-        reading, writing = os.pipe()
-        try:
-            self._send(launch, [reading, held])
-        finally:
-            os.close(reading)
-            os.close(held)
-        with os.fdopen(writing, "wb") as file, contextlib.suppress(BrokenPipeError):
-            file.write(told.model_dump_json().encode())
-        return self._launched(launch.name).pid
-
-    def ended(self) -> list[Ended]:
-        """The bots that died since the last time."""
-        if self._socket is not None:
-            while (message := self._hear(0)) is not None:
-                if isinstance(message, Ended):
-                    self._ended.append(message)
-        told, self._ended = self._ended, []
-        return told
+        for _ in range(2):
+            held = lock.take()
+            if held is None:
+                return None
+            said = self._launched(launch.name) if self._sent(launch, told, held) else None
+            if said is not None:
+                return said.pid
+            # It died. Whether it was before or after the fork, the lock tells the next time.
+            self.close()
+        raise CannotTell(f"{launch.name}: the preloaded process died, twice")
 
     def close(self) -> None:
         """Let go of the preloaded process; bots go on."""
@@ -73,18 +61,20 @@ class Launcher:
             self._process.wait()
         self._socket = self._process = None
 
-    def _send(self, launch: Launch, descriptors: list[int]) -> None:
-        packet = launch.model_dump_json().encode()
-        for attempt in (1, 2):
-            to = self._loaded()
+    def _sent(self, launch: Launch, told: Told, held: int) -> bool:
+        """Hand over the lock, and what the bot is told; false when nobody is there to take it."""
+        reading, writing = os.pipe()
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:
             try:
-                socket.send_fds(to, [packet], descriptors)
-            except OSError as error:
-                self.close()
-                if attempt == 2:
-                    raise CannotTell(f"the preloaded process is gone: {error.strerror}") from None
-            else:
-                return
+                packet = launch.model_dump_json().encode()
+                socket.send_fds(self._loaded(), [packet], [reading, held])
+            except OSError:
+                return False
+            finally:
+                os.close(reading)
+                os.close(held)
+            file.write(told.model_dump_json().encode())
+        return True
 
     def _loaded(self) -> socket.socket:
         if self._process is not None and self._process.poll() is not None:
@@ -121,14 +111,15 @@ class Launcher:
             self.close()
             raise CannotTell("freqtrade could not be loaded", f"see {self.log}" if self.log else "")
 
-    def _launched(self, name: str) -> Launched:
+    def _launched(self, name: str) -> Launched | None:
+        """What it says of a bot that it started; None when it is gone."""
         until = time.monotonic() + _LAUNCHED_SECONDS
-        while (left := until - time.monotonic()) > 0:
+        while self._socket is not None and (left := until - time.monotonic()) > 0:
             message = self._hear(left)
             if isinstance(message, Launched) and message.name == name:
                 return message
-            if isinstance(message, Ended):
-                self._ended.append(message)
+        if self._socket is None:
+            return None
         raise CannotTell(f"{name}: nobody said that it was started")
 
     def _hear(self, seconds: float) -> Launched | Ended | None:

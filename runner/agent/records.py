@@ -3,7 +3,6 @@
 It holds what opens the bot's own API, so only the agent's user can read it.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -68,18 +67,13 @@ def save(path: Path, record: BotRecord) -> None:
 
 
 def load(path: Path) -> BotRecord | None:
-    """A record; None when there is none.
+    """A record; None when there is none, or one that tells nothing.
 
     :raises CannotTell: when it cannot be read.
     """
     try:
         return BotRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValidationError):
         return None
-    except (OSError, ValidationError) as error:
-        raise CannotTell(f"{path}: cannot be read: {type(error).__name__}") from None
-
-
-def every(folder: Path) -> Iterator[Path]:
-    """The paths of all records."""
-    yield from sorted(folder.glob("*.*.json"))
+    except OSError as error:
+        raise CannotTell(f"{path}: cannot be read: {error.strerror}") from None

@@ -47,7 +47,6 @@ LEASE = timedelta(minutes=10)
 
 SEEN_EVERY = timedelta(minutes=30)
 """How often a release that goes on unchanged is written down as seen."""
-
 BY = "agent"
 
 
@@ -178,10 +177,11 @@ class Agent:
         key = key_of(action)
         try:
             self._do(action, train, now)
-        except SluiceError as error:
-            logger.warning("%s %s: %s", type(action).__name__, ".".join(key), error.message)
-            self.refused[key] = tuple(error.message.splitlines())
-            self._alert("warning", key, f"{type(action).__name__}: {error.message}", now)
+        except (SluiceError, OSError) as error:
+            text = error.message if isinstance(error, SluiceError) else str(error)
+            logger.warning("%s %s: %s", type(action).__name__, ".".join(key), text)
+            self.refused[key] = tuple(text.splitlines())
+            self._alert("warning", key, f"{type(action).__name__}: {text}", now)
 
     def _do(self, action: Action, train: Declared, now: datetime) -> None:
         match action:
@@ -233,7 +233,7 @@ class Agent:
 
     def _verify(self, train: Declared, key: Key, now: datetime, *, halted: bool) -> None:
         member = self.members(train, now).get(key)
-        if member is None or member.bot.phase is not Phase.VERIFYING:
+        if member is None or member.bot.phase is Phase.FAILED:
             return
         of = self._deployable(train, member.record.promotion)
         differences = self.crew.read_back(member, of)

@@ -46,13 +46,17 @@ class Rotating:
             self._file = None
 
     def _opened(self) -> BinaryIO:
-        if self._file is not None and self._file.tell() >= self._largest:
+        file = self._file or self._open()
+        if file.tell() >= self._largest:
             self.close()
             self._shift()
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(descriptor, "ab", buffering=0)
+            file = self._open()
+        return file
+
+    def _open(self) -> BinaryIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.fdopen(descriptor, "ab", buffering=0)
         return self._file
 
     def _shift(self) -> None:

@@ -136,6 +136,9 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         report(Path(launch.loaded).resolve())
         code = _trade(launch)
         pump.close()
+    except OSError as error:
+        # Nobody else would say why it never ran.
+        print(f"{launch.name}: {error}", file=sys.stderr, flush=True)
     finally:
         os._exit(code)
 

@@ -130,6 +130,12 @@ ROWS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
     ),
     ("starting", (W, replace(B, phase=Phase.STARTING)), (VERIFY,)),
     ("verifying", (W, replace(B, phase=Phase.VERIFYING)), (VERIFY,)),
+    ("wanted anew", (replace(W, verified=False), B), (VERIFY,)),
+    (
+        "wanted anew while halted",
+        (wanted(halted=True, verified=False), bot(phase=Phase.HALTED)),
+        (Verify(*KEY, halted=True),),
+    ),
     ("halt", (wanted(halted=True), B), (Halt(B, "it was asked"),)),
     ("halted already", (wanted(halted=True), bot(phase=Phase.HALTED)), ()),
     (

@@ -1,0 +1,304 @@
+"""A train of its own: project, home, rehearsal exchange, and a real agent with real bots."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.adapters import agent, packing, pins, plugins, signing
+from pipelines.adapters.agent import Status, StrategyStatus
+from pipelines.adapters.ledger import Ledger
+from pipelines.adapters.releases import ReleaseStore
+from pipelines.adapters.secrets import SecretStore
+from pipelines.adapters.signing import SigningKey
+from pipelines.domain.document import sha256
+from pipelines.domain.evidence import Isolation
+from pipelines.domain.promotion import Kind, Promotion
+from pipelines.domain.release import Release, release_of
+from pipelines.domain.secret import Scope, Secret, SecretName
+from pipelines.domain.statement import EvidenceSummary, Label, Packed, release_statement
+from pipelines.domain.verdict import Status as Said
+from pipelines.workflow.place import Place
+from runner.agent.alerts import Alert, Alerts
+from runner.agent.house import House
+from runner.agent.locks import Lock
+from tests.exchange.running import Running
+from tests.exchange.test_live_bot import BEAT
+
+PATIENCE_SECONDS = 240
+"""Until a test gives up waiting: importing freqtrade takes long on a busy machine."""
+
+MANIFEST = """\
+class: Beat
+version: {version}
+owner: us
+summary: buys in one hour and sells in another
+pairs: [BTC/USDT, ETH/USDT]
+timeframe: 1h
+trading_mode: spot
+handover: drain
+"""
+
+
+@dataclass
+class Train:
+    """A demo train. `key` signs releases, `approver` is a person's ssh key, if there is one."""
+
+    project: Path
+    home: Path
+    exchange: Running
+    key: SigningKey
+    approver: Path | None = None
+    ledger: str = ""
+    process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    @property
+    def house(self) -> House:
+        return House(self.home)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.project, self.home)
+
+    @property
+    def arguments(self) -> list[str]:
+        named = ["--root", str(self.project), "--home", str(self.home), "--host", "demo"]
+        named += ["--train", "environments/demo", "--exchange", str(self.exchange.ready_file)]
+        return [*named, "--ledger", self.ledger] if self.ledger else named
+
+    def start(self) -> None:
+        """Start the agent: between what it is asked it rests, unless a bot is being started."""
+        self.process = self.agent("run", "--tick", "3600")
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not (self.home / agent.WHERE).exists() or self.whereabouts != self.process.pid:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < until, self.log
+            time.sleep(0.05)
+
+    def agent(self, *command: str) -> "subprocess.Popen[bytes]":
+        argv = [sys.executable, "-m", "runner.agent", *self.arguments, *command]
+        self.home.mkdir(exist_ok=True)
+        with (self.home / "agent.log").open("ab") as log:
+            return subprocess.Popen(argv, cwd=self.project, stdout=log, stderr=log)
+
+    @property
+    def whereabouts(self) -> int:
+        return int(json.loads((self.home / agent.WHERE).read_bytes())["pid"])
+
+    @property
+    def log(self) -> str:
+        return (self.home / "agent.log").read_text()
+
+    def kill(self) -> None:
+        """kill -9: bots go on."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM: bots go on."""
+        assert self.process is not None
+        self.process.terminate()
+        assert self.process.wait(60) == 0, self.log
+
+    def close(self) -> None:
+        """End the agent and every bot."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        for path in (self.home / "locks").glob("*.*"):
+            self.end_bot(Lock(path))
+
+    def end_bot(self, lock: Lock) -> None:
+        """kill -9 whoever holds a lock."""
+        self.until(lambda: not lock.signal(signal.SIGKILL), 60)
+
+    def round(self) -> Status:
+        """How everything stands after one whole round of the agent."""
+        agent.ask(self.home, "status")
+        told = agent.ask(self.home, "status")
+        return Status.model_validate(told, strict=False)
+
+    def strategy(self, environment: str, name: str = "beat") -> StrategyStatus:
+        """One strategy after a round."""
+        (there,) = (each for each in self.round().environments if each.name == environment)
+        found = [each for each in there.strategies if each.name == name]
+        assert len(found) == 1, f"{environment} has {there.strategies}"
+        return found[0]
+
+    def until(self, is_so: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+        """What a look says, once it is something."""
+        until = time.monotonic() + seconds
+        while not (found := is_so()):
+            assert time.monotonic() < until, f"not within {seconds} s\n{self.told()}"
+            time.sleep(0.1)
+        return found
+
+    def until_phase(self, environment: str, phase: str) -> StrategyStatus:
+        """A strategy, once its bot is so far."""
+
+        def there() -> StrategyStatus | None:
+            found = self.strategy(environment)
+            return found if found.phase == phase else None
+
+        found: StrategyStatus = self.until(there)
+        return found
+
+    def until_running(self, environment: str, release: Release) -> StrategyStatus:
+        """A strategy, once its bot trades and is exactly this release."""
+
+        def there() -> StrategyStatus | None:
+            found = self.strategy(environment)
+            is_it = found.running == str(release.id) and found.verified
+            return found if is_it and found.phase == "running" else None
+
+        found: StrategyStatus = self.until(there)
+        return found
+
+    def step(self, hours: int) -> None:
+        """Hours go by; after each the bots have processed, and the agent has looked."""
+        for _ in range(hours):
+            self.exchange.step(hours=1)
+            self.round()
+
+    def told(self) -> str:
+        """Everything that was printed, for whoever wonders why a test failed."""
+        logs = [self.home / "agent.log", self.home / "preloaded.log"]
+        logs += sorted((self.home / "bots").glob("*/*/log"))
+        lines = [f"{path}:\n{path.read_text()[-3000:]}" for path in logs if path.exists()]
+        return "\n".join(lines)
+
+    def sluice(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`sluice …` as a person calls it."""
+        argv = [sys.executable, "-m", "pipelines.cli", "--root", str(self.project)]
+        argv += ["--home", str(self.home), *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    def pid(self, environment: str, name: str = "beat") -> int:
+        """The process of a bot that runs."""
+        holder = self.house.lock(environment, name).holder()
+        assert holder is not None
+        return holder.pid
+
+    def alerts(self, severity: str = "") -> list[Alert]:
+        every = Alerts(self.house.alerts).every()
+        return [alert for alert in every if severity in ("", alert.severity)]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every entry of the ledger, and the chain holds."""
+        ledger = Ledger.examine(self.house.ledger, self.house.anchor)
+        try:
+            assert ledger.verify().broken is None
+            lines = ledger.read().lines
+        finally:
+            ledger.close()
+        return [line.entry.model_dump(mode="json") for line in lines]
+
+    def counted(self) -> dict[str, int]:
+        """How many entries of each kind the ledger has."""
+        kinds = [entry["entry"] for entry in self.entries()]
+        return {kind: kinds.count(kind) for kind in kinds}
+
+    def release(self, version: str = "1.0.0", code: str = BEAT, **how: Any) -> Release:
+        """A release that lies in the home's store, signed, as `sluice pack` leaves it there."""
+        release, tar, dsse = made(self.project, self.key, version, code, **how)
+        ReleaseStore(self.home).save(release, tar, signing.opened(dsse, "statement")[0])
+        return release
+
+    def want(self, environment: str, release: Release, kind: Kind = Kind.PROMOTE) -> None:
+        """Write into the ledger that a release is wanted, whatever speaks against it."""
+        promotion = Promotion(
+            kind=kind,
+            environment=environment,
+            strategy=release.name,
+            release=str(release.id),
+            digest=release.digest,
+            by="a test",
+            at=self.exchange.now,
+        )
+        ledger = Ledger.open(self.house.ledger, self.house.anchor)
+        try:
+            ledger.append(promotion)
+        finally:
+            ledger.close()
+
+    def secret(self, environment: str, key: str = "key", secret: str = "secret") -> None:
+        """Keep what opens the environment's account."""
+        scope, now = Scope(environment, environment), datetime.now(UTC)
+        SecretStore(self.home).put(scope, SecretName.EXCHANGE_KEY, Secret(key), now)
+        SecretStore(self.home).put(scope, SecretName.EXCHANGE_SECRET, Secret(secret), now)
+
+
+def made(
+    project: Path,
+    key: SigningKey,
+    version: str = "1.0.0",
+    code: str = BEAT,
+    *,
+    label: Label | None = "demo",
+    taken_at: datetime | None = None,
+    signed_by: SigningKey | None = None,
+    freqtrade: str = "",
+) -> tuple[Release, bytes, bytes]:
+    """A release of `beat` without the gate: its tar, and what is signed about it."""
+    folder = project / "strategies" / "beat"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "strategy.yaml").write_text(MANIFEST.format(version=version))
+    (folder / "strategy.py").write_text(code)
+    (folder / "test_beat.py").write_text("def test_it(): ...\n")
+    (folder / "README.md").write_text("# beat\n")
+    strategy = plugins.read(project, "beat")
+    pinned = pins.read(project, Path(packing.__file__).parents[2])
+    release = release_of(
+        strategy, pinned.model_copy(update={"freqtrade": freqtrade or pinned.freqtrade})
+    )
+    tar, nothing = packing.pack(release, strategy), "0" * 64
+    evidence = EvidenceSummary(
+        digest=nothing,
+        data_digest=nothing,
+        data_name="embedded",
+        thresholds_digest=nothing,
+        status=Said.PASSED,
+        complete=True,
+        isolation=Isolation.WEAK,
+        synthetic=True,
+    )
+    at = taken_at or datetime.now(UTC)
+    packed = Packed(release=release, label=label, evidence=evidence, taken_at=at)
+    payload = release_statement(packed, sha256(tar)).canonical()
+    envelope = signing.sealed(payload, ((signed_by or key).sign(payload),))
+    return release, tar, signing.written(envelope)
+
+
+def laid(root: Path, folder: Path, exchange: Running, approver: Path | None = None) -> Train:
+    """A train in `folder`: this checkout's environments, keys that are trusted, no strategies."""
+    project = folder / "project"
+    shutil.copytree(root / "environments", project / "environments")
+    (project / "strategies").mkdir()
+    train = Train(project, folder / "home", exchange, signing.create(folder / "demo.pem"), approver)
+    lines = f"keys:\n  demo-1: {{role: demo, kind: ed25519, key: {train.key.public}}}\n"
+    if approver:
+        public = " ".join(approver.with_suffix(".pub").read_text().split()[:2])
+        where = "[demo/sandbox, demo/prod]"
+        lines += f'  ann: {{role: approver, kind: ssh, key: "{public}", environments: {where}}}\n'
+    (project / "environments" / "demo" / "trust.yaml").write_text(lines)
+    return train
+
+
+def processes(home: Path) -> Iterator[int]:
+    """Every process that was started for a home."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                said = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(home) in said:
+                yield int(entry.name)
