@@ -14,7 +14,7 @@ import click
 
 from pipelines import __version__
 from pipelines.adapters.ledger import Ledger
-from pipelines.errors import BadInput, CannotTell, ExitCode, SluiceError
+from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
 from runner.agent.alerts import Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
@@ -152,16 +152,21 @@ def run(opening: _Opening, tick: float) -> None:
 @click.option("--rounds", type=click.IntRange(1), default=600, help="At most so many.")
 @click.pass_obj
 def once(opening: _Opening, rounds: int) -> None:
-    """Do what is to be done now, until every bot that was started is read back."""
+    """Do what is to be done now, until every bot that was started is read back.
+
+    What cannot be done is told by the exit code.
+    """
     with opening.agent() as agent:
         door = open_door(opening.house.home)
         try:
             for _ in range(rounds):
-                if not _round(agent):
+                agent.tick()
+                if not agent.is_busy(agent.declared(), agent.clock()):
                     break
                 door.serve(Verbs(agent, opening.root).answer, _BUSY_SECONDS)
         finally:
             door.close()
+        _refuse_what_was_not_done(agent)
 
 
 @cli.command()
@@ -182,6 +187,12 @@ def _round(agent: Agent) -> bool:
     except SluiceError as error:
         logger.warning("%s", error.message)
         return False
+
+
+def _refuse_what_was_not_done(agent: Agent) -> None:
+    told = [f"{'.'.join(key)}: {line}" for key, lines in agent.refused.items() for line in lines]
+    if told:
+        raise Refused("\n".join(told), "'sluice status' shows how everything stands")
 
 
 def _holder(house: House) -> str:

@@ -19,7 +19,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
 from pipelines.errors import CannotTell
 from runner.agent import records
-from runner.agent.house import House, give
+from runner.agent.house import House, give, let_through
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
 from runner.agent.preparing import Deployable, Rehearsal, prepare
@@ -70,7 +70,11 @@ class Crew:
         """
         environment, strategy = of.environment.name, of.strategy
         prepared = prepare(self.house, of, self.rehearsal)
-        give(self.house.home / of.environment.folder(strategy), prepared.launch.user)
+        home, user = self.house.home, prepared.launch.user
+        own = home / of.environment.folder(strategy)
+        give(own, user)
+        for folder in (own, self.house.deployed(of.release.digest)):
+            let_through(home, folder, user)
         record = BotRecord(
             promotion=of.promotion,
             placed=of.placed,

@@ -78,6 +78,16 @@ def user_of(environment: str) -> User | None:
     return User(uid=found.pw_uid, gid=found.pw_gid)
 
 
+def let_through(home: Path, folder: Path, user: User | None) -> None:
+    """Let a bot reach a folder below the home, whatever the umask made of those above it."""
+    if user is None:
+        return
+    for each in (folder, *folder.parents):
+        each.chmod(each.stat().st_mode | 0o111)
+        if each == home:
+            return
+
+
 def give(folder: Path, user: User | None) -> None:
     """Make a folder that a bot may write to, and everything in it."""
     folder.mkdir(parents=True, exist_ok=True)

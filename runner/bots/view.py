@@ -31,10 +31,12 @@ def show(places: Iterable[Path]) -> None:
     held = {place: os.open(place, os.O_PATH | os.O_CLOEXEC) for place in shut}
     for folder in _outermost(shut.values()):
         _mount(libc, "tmpfs", str(folder), "tmpfs", 0, "mode=0755")
+    narrow = os.umask(0o022)
     for place, descriptor in held.items():
         _make_room(place, directory=stat.S_ISDIR(os.fstat(descriptor).st_mode))
         _mount(libc, f"/proc/self/fd/{descriptor}", str(place), "", _BIND | _RECURSIVE, "")
         os.close(descriptor)
+    os.umask(narrow)
 
 
 def shut_by(place: Path) -> Path | None:

@@ -13,6 +13,7 @@ NOBODY = 65534
 
 LOOKING = """
 import os, sys
+os.umask(0o077)
 from pathlib import Path
 from runner.bots.view import show
 
