@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import CannotTell, ExitCode
+from pipelines.workflow.docs import CHECKOUT
 from pipelines.workflow.place import Place
 
 HOME = "state"
 
 LIVE = "bollinger_rsi"
-"""The strategy that is rehearsed live, and from when."""
+"""The shipped strategy that is rehearsed live, and from when."""
 
 _START = "2023-03-05"
 _TRADES = 3
@@ -52,7 +53,7 @@ def _rehearse(place: Place, out: Path, market: list[str]) -> ExitCode:
     serve = ["serve", *market, *where, "--clock", "stepped", "--start", _START]
     with _serving([*serve, "--account", account, "--ready-file", str(ready)], ready):
         rehearse = ["rehearse", "--ready-file", str(ready), "--config", str(settings)]
-        rehearse += ["--strategy-path", str(place.root / "strategies" / LIVE)]
+        rehearse += ["--strategy-path", str(CHECKOUT / "strategies" / LIVE)]
         rehearse += ["--folder", str(out / "live"), "--until-closed", str(_TRADES)]
         return _run(_exchange(), *rehearse, "--key", _KEY, "--secret", _SECRET)
 

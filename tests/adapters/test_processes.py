@@ -158,7 +158,7 @@ def test_forks_that_share_memory_count_it_once(run_code: RunCode) -> None:
         time.sleep(1)
         print("shared")
         """
-    assert run_code(code, memory_mb=250).output == "shared\n"
+    assert run_code(code, memory_mb=300).output == "shared\n"
 
 
 def test_a_file_cannot_grow_beyond_its_limit(run_code: RunCode) -> None:

@@ -217,6 +217,8 @@ class Bait:
     """
 
     def __init__(self, folder: Path, enter: ExitStack) -> None:
+        # A server that other tests use may run beside us.
+        self.there = _children()
         self.token = secrets.token_hex(16)
         self.outside = folder / "outside"
         self.outside.mkdir()
@@ -276,14 +278,17 @@ class Bait:
     def children_left(self) -> list[str]:
         """What children left running: it came to us when its parent ended. It is ended here."""
         left = []
-        tasks = Path("/proc/self/task").glob("*/children")
-        listed = {int(pid) for task in tasks for pid in task.read_text().split()}
-        for pid in listed - {self.victim.pid}:
+        for pid in _children() - self.there - {self.victim.pid}:
             name = Path(f"/proc/{pid}/stat").read_text()
             left += [name] * (name.rpartition(")")[2].split()[0] != "Z")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         return left
+
+
+def _children() -> set[int]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for task in tasks for pid in task.read_text().split()}
 
 
 @pytest.fixture

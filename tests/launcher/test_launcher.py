@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 PYTHON = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 TOOLS = ("cksum", "cp", "mv", "readlink", "rm")
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 # Builds a wheel from nothing but its name; logs each build, and stays in it while the gate is shut.
 BACKEND = '''

@@ -129,7 +129,7 @@ CASES: dict[str, tuple[Case, tuple[str, str], Case]] = {
     ),
     "upstream: paper after money": (
         Case({"test": {"policy": {"upstream": "sandbox", "soak": {"days": 14, "trades": 30}}},
-              "sandbox": {"policy": {"upstream": None}}}),
+              "sandbox": {"policy": {"upstream": None, "soak": None}}}),
         (TEST, "policy.upstream"),
         Case(),
     ),
