@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from pipelines import __version__
-from pipelines.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -139,14 +138,3 @@ def test_console_scripts_lead_to_a_function(name: tuple[str, str]) -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ended.stdout == "True\n", ended.stderr
-
-
-@pytest.mark.parametrize("part", ["agent"])
-def test_what_is_not_there_yet_says_so(part: str) -> None:
-    program = f"import sys; from runner.{part} import main; sys.exit(main())"
-    ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == ExitCode.BAD_INPUT
-    assert ended.stdout == ""
-    assert ended.stderr.startswith(f"error: the {part} is not part of this version\nhint: ")
