@@ -19,7 +19,7 @@ from pipelines.cli.secrets import secrets
 from pipelines.domain.attack import BREAKS
 from pipelines.domain.candidate import Because
 from pipelines.domain.couplings import RULES
-from pipelines.domain.deployment import MOST_FAILURES, Action, Obstacle, back_off
+from pipelines.domain.deployment import MOST_FAILURES, Action, Obstacle, Phase, back_off
 from pipelines.domain.eligibility import HOTFIX_SHARE
 from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
@@ -35,6 +35,11 @@ from pipelines.domain.verdict import Status, Verdict
 from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
+from runner.agent import cli as agent
+from runner.agent.crew import PATIENCE
+from runner.agent.deciding import Deciding
+from runner.agent.verbs import Verbs
+from runner.bots import logs
 from runner.exchange import cli as exchange
 from runner.exchange.clock import ClockName
 from runner.exchange.core.futures.book import Book
@@ -245,6 +250,21 @@ def test_every_request_of_futures_stands_on_the_page() -> None:
     paths = {path for each in answers for _, path in each.routes()}
     names = {path.split("/", 3)[3] for path in paths}
     assert sorted(name for name in names if f"`{name}`" not in section) == []
+
+
+def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
+    assert named("agent", "Commands") == list(agent.cli.commands)
+    assert named("agent", "Phases") == [phase.value for phase in Phase]
+    verbs = Deciding(None, DOCS, "").verbs | Verbs(None, DOCS)._reading  # type: ignore[arg-type]
+    assert sorted(named("agent", "Verbs")) == sorted(verbs)
+
+
+def test_what_the_page_of_the_agent_says_in_figures_is_so() -> None:
+    text = " ".join(read("agent").split())
+    assert f"Every {agent.TICK_SECONDS:.0f} seconds" in text
+    assert f"is given {PATIENCE.total_seconds():.0f} seconds" in text
+    assert f"its log ({logs.LARGEST >> 20} MiB, and {logs.KEPT} older ones)" in text
+    assert f"more than {MOST_FAILURES} times in a row" in text
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

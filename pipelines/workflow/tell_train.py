@@ -56,16 +56,18 @@ def told(verb: str, said: Any, *, as_json: bool) -> ExitCode:
 
 
 def explained(explained: Explained, *, as_json: bool) -> ExitCode:
-    """Say everything for and against."""
+    """Say everything for and against; the exit code says which it is."""
+    may_it = ExitCode.DONE if explained.eligible else ExitCode.REFUSED
     if as_json:
-        return _machine(explained.model_dump(mode="json"))
+        _machine(explained.model_dump(mode="json"))
+        return may_it
     may = "may enter" if explained.eligible else "may not enter"
     print(f"{explained.release} {may} {explained.environment}")
     for each in explained.reasons:
         print(f"  ✗ {each.because}: {each.text}" + (f" — {each.hint}" if each.hint else ""))
     for each in explained.grounds:
         print(f"  ✓ {each.because}: {each.text}")
-    return ExitCode.DONE if explained.eligible else ExitCode.REFUSED
+    return may_it
 
 
 def status(status: Status, *, as_json: bool) -> ExitCode:

@@ -236,8 +236,7 @@ class Agent:
         if member is None or member.bot.phase is Phase.FAILED:
             return
         of = self._deployable(train, member.record.promotion)
-        differences = self.crew.read_back(member, of)
-        if differences is None:
+        if (differences := self.crew.read_back(member, of)) is None:
             return
         digest = of.release.digest
         if differences:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.domain.release import Release
-from pipelines.errors import Refused
+from pipelines.errors import CannotTell, Refused
+from pipelines.freqtrade.rest import Rest
 from pipelines.workflow import train as workflow
+from runner.agent import records
 from runner.agent.house import user_of
+from runner.agent.trades import closed_since, open_trades
 from runner.exchange import remote
 from runner.rehearsal import kept
 from runner.rehearsal.reconciliation import differences
@@ -138,6 +141,27 @@ def test_a_bot_shows_no_secret_to_whoever_looks_at_it(live: Gone) -> None:
         for path in train.home.rglob("*")
         if path.is_file() and b'"secret": "secret"' in path.read_bytes()
     ] == []
+
+
+def test_the_bot_s_own_api_tells_what_its_database_has(live: Gone) -> None:
+    train, release = live
+    record = records.load(train.house.record("sandbox", "beat"))
+    assert record is not None
+    since = record.promotion.at
+    database = train.home / "bots" / "demo.sandbox" / "beat" / "live.sqlite"
+
+    shown, balance = record.rest.shown(), record.rest.balance()
+    assert (shown.dry_run, shown.state, shown.strategy) == (False, "running", "Beat")
+    assert shown.bot_name == f"sandbox beat {release.version}"
+    assert (balance.stake, 0 < balance.own <= 250) == ("USDT", True)
+    assert len(record.rest.open_trades()) == open_trades(database)
+    closed = record.rest.closed_trades(since)
+    assert len(closed) == closed_since(database, since)
+    assert all(not each.is_open and each.opened_at >= since for each in closed)
+    assert record.rest.closed_trades(since + timedelta(days=99)) == ()
+    for wrong in (Rest(record.rest.url, "agent", "guessed"), Rest("http://127.0.0.1:9", "", "")):
+        with pytest.raises(CannotTell, match="the bot"):
+            wrong.shown()
 
 
 def test_a_halt_ends_entries_and_resuming_lets_them_in_again(live: Gone) -> None:

@@ -1,13 +1,12 @@
 """A train of its own: project, home, rehearsal exchange, and a real agent with real bots."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -290,15 +289,3 @@ def laid(root: Path, folder: Path, exchange: Running, approver: Path | None = No
         lines += f'  ann: {{role: approver, kind: ssh, key: "{public}", environments: {where}}}\n'
     (project / "environments" / "demo" / "trust.yaml").write_text(lines)
     return train
-
-
-def processes(home: Path) -> Iterator[int]:
-    """Every process that was started for a home."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                said = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if os.fsencode(home) in said:
-                yield int(entry.name)
