@@ -1,5 +1,6 @@
 """Homes and ledgers: one agent for each home, one that trades live for each ledger."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -42,9 +43,11 @@ def test_a_narrow_umask_keeps_no_bot_from_what_it_needs(train: Train) -> None:
 @pytest.mark.parametrize("command", ["run", "once", "plan"])
 def test_a_second_agent_with_this_home_refuses(train: Train, command: str) -> None:
     pid = train.pid("sandbox")
-    second = train.agent(command)
-
-    assert second.wait(60) == ExitCode.CANNOT_TELL
+    with train.agent(command) as second:
+        try:
+            assert second.wait(60) == ExitCode.CANNOT_TELL
+        finally:
+            second.kill()
     assert "another agent runs with this home" in train.log
     assert train.strategy("sandbox").healthy
     assert train.pid("sandbox") == pid
@@ -115,3 +118,20 @@ def test_a_record_that_is_gone_ends_the_bot_and_starts_it_anew(train: Train) -> 
 
 def zombie(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_bot_that_does_not_answer_is_ended_all_the_same(train: Train) -> None:
+    """It would stay for ever otherwise, whatever is wanted."""
+    for _ in range(12):
+        if train.strategy("sandbox").open_trades == 0:
+            break
+        train.step(1)
+    record = train.house.record("sandbox", "beat")
+    told = json.loads(record.read_text())
+    record.write_text(json.dumps({**told, "port": 9}))
+    assert train.sluice("retire", "sandbox", "beat").returncode == 0
+
+    lock = train.house.lock("sandbox", "beat")
+    train.until(lambda: train.round() and not lock.held(), 60)
+
+    assert not record.exists()
