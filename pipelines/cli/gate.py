@@ -12,6 +12,7 @@ from pipelines.cli.options import (
     with_isolation,
     with_jobs,
     with_json,
+    with_train,
 )
 from pipelines.errors import ExitCode
 
@@ -26,6 +27,7 @@ from pipelines.errors import ExitCode
 @with_json
 @click.option("--no-cache", is_flag=True, help="Run everything again.")
 @with_isolation
+@with_train
 @click.pass_obj
 def check(
     options: Options,
@@ -38,6 +40,7 @@ def check(
     as_json: bool,
     no_cache: bool,
     isolation: str,
+    train: str,
 ) -> ExitCode:
     """Examine strategies: manifest, lint, unit, bias, backtest.
 
@@ -52,7 +55,7 @@ def check(
     from pipelines.workflow import check as workflow
     from pipelines.workflow import place, tell
 
-    here = place.find(options.root, options.home)
+    here = place.find(options.root, options.home, train)
     asked = workflow.Asked(
         names=names,
         changed_since=changed_since,

@@ -76,7 +76,7 @@ def examined(here: Place) -> Callable[..., Path]:
             "subject_digest": strategy.digest,
             "data_digest": digest,
             "data_name": data,
-            "thresholds_digest": here.environment("test").thresholds_digest(),
+            "thresholds_digest": here.door().thresholds_digest(),
             "complete": True,
             "isolation": Isolation.FULL,
             "synthetic": chosen.synthetic,
