@@ -79,8 +79,9 @@ def keys() -> None:
 @keys.command()
 @click.argument("role")
 @click.option("--out", type=FILE, help="Where the private key goes, if not to the home folder.")
+@with_json
 @click.pass_obj
-def new(options: Options, role: str, out: Path | None) -> ExitCode:
+def new(options: Options, role: str, out: Path | None, as_json: bool) -> ExitCode:
     """Make a key for a role: ci, demo or host.
 
     The private key is written for you alone and never shown; no key is ever overwritten.
@@ -89,7 +90,8 @@ def new(options: Options, role: str, out: Path | None) -> ExitCode:
     from pipelines.workflow import place, tell_release
 
     here = place.find(options.root, options.home)
-    return tell_release.made(workflow.new(here, role, out, datetime.now(UTC)))
+    made = workflow.new(here, role, out, datetime.now(UTC))
+    return tell_release.made(made, as_json=as_json)
 
 
 COMMANDS = (pack, verify, releases, keys)
