@@ -18,6 +18,10 @@ _MARKS = {"promoted": "▸", "verified": "✓", "rolled back": "↩", "not verif
 """What is marked below the bars. What else happened stands in the table."""
 
 
+_APART = 4.0
+"""Percent of the whole time by which two marks are apart."""
+
+
 @dataclass(frozen=True)
 class Bar:
     """A release in an environment; `left` and `width` in percent of the whole time.
@@ -35,9 +39,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened, `left` in percent of the whole time."""
+    """What happened at about the same time, `left` in percent of the whole time."""
 
-    sign: str
+    signs: str
     left: float
     told: str
 
@@ -79,8 +83,12 @@ def page(timeline: Timeline) -> str:
     """The page."""
     template = html.templates().get_template("timeline.html.jinja")
     ours = Markup(GENERATOR)  # noqa: S704 - a constant
-    lanes = tuple(_lane(timeline, name) for name in timeline.environments)
-    return str(template.render(nonce="", ours=ours, told=timeline, lanes=lanes))
+    return str(template.render(nonce="", ours=ours, told=timeline, lanes=lanes(timeline)))
+
+
+def lanes(timeline: Timeline) -> tuple[Lane, ...]:
+    """Every environment, in the order of the timeline."""
+    return tuple(_lane(timeline, name) for name in timeline.environments)
 
 
 def _lane(timeline: Timeline, name: str) -> Lane:
@@ -92,11 +100,7 @@ def _lane(timeline: Timeline, name: str) -> Lane:
         mode=last.mode.replace("_", "-"),
         hold=last.hold,
         bars=tuple(_bars(timeline, happened)),
-        marks=tuple(
-            Mark(_MARKS[each.what], _left(timeline, each.at), _told(each))
-            for each in happened
-            if each.what in _MARKS
-        ),
+        marks=tuple(_marks(timeline, happened)),
         curve=_curve(timeline, name),
     )
 
@@ -129,6 +133,21 @@ def _bars(timeline: Timeline, happened: list[Happened]) -> Iterator[Bar]:
         yield bar(ran, timeline.ended, waits=False)
     if wanted:
         yield bar(wanted, timeline.ended, waits=True)
+
+
+def _marks(timeline: Timeline, happened: list[Happened]) -> Iterator[Mark]:
+    """Marks that would lie upon each other are one."""
+    found: list[Mark] = []
+    for each in happened:
+        if each.what not in _MARKS:
+            continue
+        mark = Mark(_MARKS[each.what], _left(timeline, each.at), _told(each))
+        if found and mark.left - found[-1].left < _APART:
+            before = found.pop()
+            told = f"{before.told}\n{mark.told}"
+            mark = Mark(f"{before.signs}{mark.signs}", before.left, told)
+        found.append(mark)
+    yield from found
 
 
 def _curve(timeline: Timeline, name: str) -> Curve | None:

@@ -67,6 +67,6 @@ def _strategy(agent: Agent, key: Key, member: Member | None) -> StrategyStatus:
 
 def _equity(member: Member) -> Decimal | None:
     try:
-        return member.record.rest.balance().own
+        return member.record.rest.equity()
     except CannotTell:
         return None

@@ -93,6 +93,11 @@ class Chronicle:
             self.pass_time()
         return sample
 
+    def has_traded(self, now: Sample, environment: str, release: str) -> bool:
+        """True when a release has opened a trade, or closed one already."""
+        open_there = any(s.environment == environment and s.open_trades for s in now.standings)
+        return open_there or self.closed.get((environment, release), 0) > 0
+
     def settled(self) -> Sample:
         """How everything stands once the agent has started what it can start.
 
@@ -109,7 +114,8 @@ class Chronicle:
 
     def ends(self, market: str, *, synthetic: bool) -> Timeline:
         """The whole of it."""
-        names = dict.fromkeys(s.environment for sample in self.samples for s in sample.standings)
+        # As the releases went through them, not by the alphabet.
+        names = dict.fromkeys(entry.environment for entry in self.entries)
         return Timeline(
             market=market,
             synthetic=synthetic,

@@ -49,6 +49,11 @@ class Ground:
         return self.out / "exchange.json"
 
     @property
+    def journal(self) -> Path:
+        """Every order and fill at the exchange."""
+        return self.out / "exchange.sqlite"
+
+    @property
     def approver(self) -> Path:
         """The private SSH key of the one who approves."""
         return self.out / "keys" / APPROVER

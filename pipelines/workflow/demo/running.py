@@ -35,7 +35,7 @@ def running(ground: Ground, programs: Programs, start: datetime) -> Iterator[Non
     ]
     with ExitStack() as stack:
         serve = ("serve", "--clock", "stepped", "--start", start.isoformat())
-        ready = ("--ready-file", str(ground.ready))
+        ready = ("--ready-file", str(ground.ready), "--journal", str(ground.journal))
         log = ground.out / "exchange.log"
         with undisturbed():
             exchange = programs.start(

@@ -96,6 +96,8 @@ def _travel(train: "_Train", gate: "_Gate", first: str) -> None:
     train.roll_back("sandbox", first, reason)
     train.explain(second, "sandbox")
     train.explain(second, "prod")
+    heading("10  prod goes on with the release that it has.")
+    train.trade("prod", first)
 
 
 def heading(text: str) -> None:
@@ -195,13 +197,22 @@ class _Train:
         )
         self.programs.show("sluice", "resume", *there)
 
+    def trade(self, environment: str, release: str) -> None:
+        """Let time pass until there is an order of its own at the exchange."""
+        self.chronicle.pass_until(
+            f"{release} has opened a trade in {environment}",
+            lambda now: self.chronicle.has_traded(now, environment, release),
+        )
+
     def lose(self, environment: str, release: str) -> str:
         """Let time pass until it closed a trade and has less than before; that in words."""
         before = equity(self.chronicle.settled(), environment)
-        key = (environment, release)
         after = self.chronicle.pass_until(
             f"{release} has closed a trade in {environment}, and has less than it began with",
-            lambda now: self.chronicle.closed.get(key, 0) > 0 < equity(now, environment) < before,
+            lambda now: (
+                self.chronicle.closed.get((environment, release), 0) > 0
+                and equity(now, environment) < before
+            ),
         )
         return f"from {before:.2f} to {equity(after, environment):.2f} USDT"
 
