@@ -20,6 +20,7 @@ import pytest
 from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.releases import ReleaseStore
 from pipelines.domain.entry import Verified
+from pipelines.domain.evidence import Evidence
 from pipelines.domain.promotion import Kind, Promotion
 from pipelines.domain.record import Record
 from pipelines.errors import BadInput
@@ -242,8 +243,14 @@ admission:
 @pytest.mark.freqtrade
 @pytest.mark.needs("git")
 @pytest.mark.needs("ssh-keygen")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_no_process(root: Path, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.needs("bubblewrap")
+@pytest.mark.parametrize(
+    ("number", "weak"), [(signal.SIGINT, False), (signal.SIGTERM, True)], ids=["int", "term, weak"]
+)
+def test_an_interrupt_leaves_no_process(
+    root: Path, tmp_path: Path, number: signal.Signals, *, weak: bool
+) -> None:
+    """And where there is no isolation it does without, and says so."""
     checkout, out = checkout_of(root, tmp_path / "checkout"), tmp_path / "out"
     door = checkout / "environments/demo/test.yaml"
     door.write_text(door.read_text().partition("admission:")[0] + EASY)
@@ -255,7 +262,7 @@ def test_an_interrupt_leaves_no_process(root: Path, tmp_path: Path, number: sign
     with said.open("wb") as log:
         demo = subprocess.Popen(
             command(checkout, out),
-            env=environment(tmp_path / "user"),
+            env={**environment(tmp_path / "user"), **(_bare(tmp_path) if weak else {})},
             stdout=log,
             stderr=log,
             # As at a keyboard: the interrupt reaches the whole group.
@@ -277,6 +284,19 @@ def test_an_interrupt_leaves_no_process(root: Path, tmp_path: Path, number: sign
         demo.wait()
     assert left(out) == []
     assert "interrupted" in said.read_text()
+    told = said.read_text().count("weak isolation, for the demo only")
+    evidence = [Evidence.model_validate_json(p.read_bytes()) for p in out.rglob("evidence/*/*")]
+    kinds = {each.isolation for each in evidence}
+    assert (told, kinds) == ((1, {"weak"}) if weak else (0, {"full"}))
+
+
+def _bare(tmp_path: Path) -> dict[str, str]:
+    """A machine with git and ssh-keygen, and no isolation."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("git", "ssh-keygen"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return {"PATH": str(folder)}
 
 
 def test_what_is_no_demo_is_never_removed(tmp_path: Path) -> None:

@@ -92,16 +92,21 @@ class Programs:
         *,
         quiet: bool = False,
     ) -> Said:
-        with subprocess.Popen(
-            resolved(command),
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE if quiet else None,
-            text=True,
-            start_new_session=True,
-        ) as child:
+        try:
+            begun = subprocess.Popen(
+                resolved(command),
+                cwd=self.folder,
+                env=self._environment,
+                stdin=subprocess.PIPE if given else subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE if quiet else None,
+                text=True,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            hint = "the demo needs git and ssh-keygen: see 'sluice docs demo'"
+            raise CannotTell(f"{command[0]} is not installed", hint) from None
+        with begun as child:
             try:
                 text, errors = child.communicate(given or None)
             except BaseException:
