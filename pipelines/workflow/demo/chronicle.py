@@ -20,7 +20,7 @@ MOST_HOURS = 24 * 30
 """So long the demo waits for trades before it says that these days have none."""
 
 _STARTED_SECONDS = 180.0
-_LOOK_SECONDS = 0.3
+_LOOK_SECONDS = 1.0
 
 _WORDS = {
     "promote": "promoted",

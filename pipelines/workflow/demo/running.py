@@ -60,7 +60,7 @@ def _agent(ground: Ground, programs: Programs) -> Iterator[None]:
     log = ground.out / "agent.log"
     with ExitStack() as stack:
         with undisturbed():
-            words = ("--train", TRAIN, "--host", HOST, "run", "--tick", "1")
+            words = ("--train", TRAIN, "--host", HOST, "run", "--tick", "3")
             agent = programs.start(log, "sluice-agent", *words)
             stack.callback(_down, programs, agent)
         _until(lambda: _answers(programs), agent, log)
