@@ -23,9 +23,10 @@ class EvidenceStore:
     def path(self, evidence: Evidence, checks: tuple[str, ...]) -> Path:
         """Where evidence with these verdicts belongs."""
         some = "" if evidence.complete else f".{'-'.join(checks)}"
+        demo = ".demo" if evidence.demo else ""
         suffix = ".partial.json" if evidence.partial else ".json"
         folder = self.home / "evidence" / evidence.subject_digest
-        return folder / f"{evidence.data_digest}{some}{suffix}"
+        return folder / f"{evidence.data_digest}{some}{demo}{suffix}"
 
     def save(self, evidence: Evidence) -> Path:
         """Write evidence as a whole. What could not tell never replaces what could.

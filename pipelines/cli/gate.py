@@ -1,6 +1,7 @@
 """Commands of the gate: `check`, `new`, `import`, `explain`, `demo`."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from pipelines.cli.options import (
     with_isolation,
     with_jobs,
     with_json,
+    with_train,
 )
 from pipelines.errors import ExitCode
 
@@ -26,6 +28,7 @@ from pipelines.errors import ExitCode
 @with_json
 @click.option("--no-cache", is_flag=True, help="Run everything again.")
 @with_isolation
+@with_train
 @click.pass_obj
 def check(
     options: Options,
@@ -38,6 +41,7 @@ def check(
     as_json: bool,
     no_cache: bool,
     isolation: str,
+    train: str,
 ) -> ExitCode:
     """Examine strategies: manifest, lint, unit, bias, backtest.
 
@@ -52,7 +56,7 @@ def check(
     from pipelines.workflow import check as workflow
     from pipelines.workflow import place, tell
 
-    here = place.find(options.root, options.home)
+    here = place.find(options.root, options.home, train)
     asked = workflow.Asked(
         names=names,
         changed_since=changed_since,
@@ -138,16 +142,24 @@ def explain(
 
 
 @click.command()
-@click.option("--out", type=FOLDER, default=Path("out/demo"), help="Where the report is left.")
+@click.option("--out", type=FOLDER, default=Path("out/demo"), help="Where everything is left.")
 @with_candles
+@click.option("--start", type=click.DateTime(), help="When the exchange begins, in UTC.")
 @with_jobs
 @click.pass_obj
-def demo(options: Options, out: Path, candles: Path | None, jobs: int | None) -> ExitCode:
-    """Do the main job on the strategies that are shipped, and leave a page to look at."""
-    from pipelines.workflow import demo as workflow
-    from pipelines.workflow import place
+def demo(
+    options: Options, out: Path, candles: Path | None, start: datetime | None, jobs: int | None
+) -> ExitCode:
+    """Take a strategy through the whole train, and leave a timeline to look at.
 
-    return workflow.demo(place.find(options.root, options.home), out, candles, jobs)
+    With real freqtrade processes, on a rehearsal exchange, in a project of its own below --out.
+    Ctrl-C ends everything that it started.
+    """
+    from pipelines.workflow import place
+    from pipelines.workflow.demo import story
+
+    asked = story.Asked(out, candles, jobs, start or story.START)
+    return story.demo(place.find(options.root, options.home), asked)
 
 
 COMMANDS = (check, new, import_, explain, demo)

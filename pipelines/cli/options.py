@@ -7,6 +7,9 @@ from typing import TypeVar
 
 import click
 
+TRAINS = ("environments", "environments/demo")
+"""Folders of environments, as `pipelines.workflow.place` names them."""
+
 F = TypeVar("F", bound=Callable[..., object])
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -39,10 +42,20 @@ def with_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One line for machines.")(command)
 
 
+def with_train(command: F) -> F:
+    """`--train`: which environments are meant."""
+    return click.option(
+        "--train",
+        type=click.Choice(TRAINS),
+        default=TRAINS[0],
+        help="Whose door and keys are meant; what passes at the demo's is for the demo only.",
+    )(command)
+
+
 def with_trust(command: F) -> F:
     """`--trust`: whose signatures count."""
     return click.option(
-        "--trust", type=FILE, help="Keys that count, if not environments/trust.yaml."
+        "--trust", type=FILE, help="Keys that count, if not the train's trust.yaml."
     )(command)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import FILE, Options, with_json, with_trust
+from pipelines.cli.options import FILE, Options, with_json, with_train, with_trust
 from pipelines.errors import ExitCode
 
 
@@ -18,10 +18,13 @@ from pipelines.errors import ExitCode
     metavar="ROLE|FILE",
     help="Sign with the key of this role, or in this file.",
 )
+@with_train
 @with_trust
 @with_json
 @click.pass_obj
-def pack(options: Options, name: str, key: str, trust: Path | None, as_json: bool) -> ExitCode:
+def pack(
+    options: Options, name: str, key: str, train: str, trust: Path | None, as_json: bool
+) -> ExitCode:
     """Make a signed release of a strategy that has passed.
 
     There must be passing and complete evidence for exactly this content, else it is refused with
@@ -30,17 +33,20 @@ def pack(options: Options, name: str, key: str, trust: Path | None, as_json: boo
     from pipelines.workflow import pack as workflow
     from pipelines.workflow import place, tell_release
 
-    here = place.find(options.root, options.home)
+    here = place.find(options.root, options.home, train)
     done = workflow.pack(here, name, key, trust, datetime.now(UTC))
     return tell_release.packed(done, as_json=as_json)
 
 
 @click.command()
 @click.argument("release", metavar="FILE|ID|DIGEST")
+@with_train
 @with_trust
 @with_json
 @click.pass_obj
-def verify(options: Options, release: str, trust: Path | None, as_json: bool) -> ExitCode:
+def verify(
+    options: Options, release: str, train: str, trust: Path | None, as_json: bool
+) -> ExitCode:
     """Find out whether a release is what somebody with a trusted key has signed.
 
     Signatures, digest, content and label are looked at; exit code 4 with all reasons against it.
@@ -48,7 +54,7 @@ def verify(options: Options, release: str, trust: Path | None, as_json: bool) ->
     from pipelines.workflow import place, tell_release
     from pipelines.workflow import verify as workflow
 
-    here = place.find(options.root, options.home)
+    here = place.find(options.root, options.home, train)
     found = workflow.verify(here, release, trust, datetime.now(UTC))
     return tell_release.verified(found, as_json=as_json)
 
@@ -73,8 +79,9 @@ def keys() -> None:
 @keys.command()
 @click.argument("role")
 @click.option("--out", type=FILE, help="Where the private key goes, if not to the home folder.")
+@with_json
 @click.pass_obj
-def new(options: Options, role: str, out: Path | None) -> ExitCode:
+def new(options: Options, role: str, out: Path | None, as_json: bool) -> ExitCode:
     """Make a key for a role: ci, demo or host.
 
     The private key is written for you alone and never shown; no key is ever overwritten.
@@ -83,7 +90,8 @@ def new(options: Options, role: str, out: Path | None) -> ExitCode:
     from pipelines.workflow import place, tell_release
 
     here = place.find(options.root, options.home)
-    return tell_release.made(workflow.new(here, role, out, datetime.now(UTC)))
+    made = workflow.new(here, role, out, datetime.now(UTC))
+    return tell_release.made(made, as_json=as_json)
 
 
 COMMANDS = (pack, verify, releases, keys)

@@ -18,7 +18,8 @@ class Isolation(StrEnum):
 class Evidence(Document):
     """What is known about one subject on one set of data.
 
-    `complete` is true when every check of the gate ran, none of them left out by choice.
+    `complete` is true when every check of the gate ran, none of them left out by choice. `demo` is
+    true when the thresholds were those of environments/demo.
     """
 
     strategy: str
@@ -28,6 +29,7 @@ class Evidence(Document):
     data_digest: Digest
     data_name: str
     thresholds_digest: Digest
+    demo: bool = False
     complete: bool
     isolation: Isolation
     synthetic: bool
@@ -54,6 +56,8 @@ class Evidence(Document):
             said.append("strategy code ran in weak isolation")
         if self.synthetic:
             said.append("the candles are synthetic")
+        if self.demo:
+            said.append("the thresholds are those of the demo")
         return tuple(said)
 
     @property

@@ -40,6 +40,15 @@ class Shown(Told):
     state: str
 
 
+class Order(Told):
+    """An order of a trade. `remaining` is in units of the base asset, `price` that of one."""
+
+    side: str = Field(alias="ft_order_side")
+    is_open: bool
+    remaining: Decimal | None = None
+    price: Decimal = Field(alias="safe_price")
+
+
 class Trade(Told):
     """A trade. Money is in the stake currency; a closed one has a close time and its profit."""
 
@@ -55,6 +64,15 @@ class Trade(Told):
     closed_at: AwareDatetime | None = Field(default=None, alias="close_timestamp")
     profit: Decimal | None = Field(default=None, alias="profit_abs")
     has_open_orders: bool
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def waiting(self) -> Decimal:
+        """What its entries still wait to buy for, in the stake currency."""
+        entry = "sell" if self.is_short else "buy"
+        waits = (each for each in self.orders if each.is_open and each.side == entry)
+        whole = sum(((each.remaining or 0) * each.price for each in waits), Decimal())
+        return whole / (self.leverage or 1)
 
 
 class _Trades(Told):
@@ -108,6 +126,11 @@ class Rest:
     def balance(self) -> Balance:
         """What it has."""
         return self._get("balance", Balance)
+
+    def equity(self) -> Decimal:
+        """What is its own, with what entries wait for: freqtrade's balance leaves that out."""
+        waiting = sum((trade.waiting for trade in self.open_trades()), Decimal())
+        return self.balance().own + waiting
 
     def stop_entries(self) -> str:
         """Let it manage what it has and open nothing new; what it said. Lasts until it restarts."""

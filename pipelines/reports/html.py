@@ -124,10 +124,11 @@ def _page(strategy: StrategyReport, *, alone: bool) -> str:
 
 def _rendered(template: str, nonce: str, **told: object) -> str:
     ours = Markup(OURS)  # noqa: S704 - a constant
-    return str(_environment().get_template(template).render(nonce=nonce, ours=ours, **told))
+    return str(templates().get_template(template).render(nonce=nonce, ours=ours, **told))
 
 
-def _environment() -> Environment:
+def templates() -> Environment:
+    """Where templates are, and the words and filters that they know."""
     environment = Environment(
         loader=PackageLoader("pipelines.reports", "templates"),
         autoescape=True,

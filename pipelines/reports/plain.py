@@ -20,6 +20,7 @@ _SHORT_LIMITS = {
     "not every check ran": "not all checks",
     "strategy code ran in weak isolation": "weak isolation",
     "the candles are synthetic": "synthetic candles",
+    "the thresholds are those of the demo": "the demo's thresholds",
 }
 
 

@@ -144,6 +144,7 @@ def _unanswered(subject: Subject, bench: Workbench, *, complete: bool) -> Eviden
         data_digest=data_digest,
         data_name=bench.shelf.name,
         thresholds_digest=environment.thresholds_digest(),
+        demo=environment.demo,
         complete=complete,
         isolation=bench.shell.isolation,
         synthetic=data.synthetic,

@@ -9,7 +9,7 @@ from pipelines.domain.couplings.arrangement import Arrangement, Bot, Clash, Host
 from pipelines.domain.strategy import Manifest
 from pipelines.errors import BadInput, Problem, Problems
 from pipelines.workflow.docs import CHECKOUT
-from pipelines.workflow.place import FOLDERS, Place
+from pipelines.workflow.place import TRAINS, Place
 
 
 def refuse_clashes(place: Place) -> None:
@@ -23,7 +23,7 @@ def refuse_clashes(place: Place) -> None:
     host = Host(variables=frozenset(os.environ), freqtrade=freqtrade_pin(CHECKOUT))
     manifests = dict(_manifests(place))
     found: set[Clash] = set()
-    for folder in FOLDERS:
+    for folder in TRAINS:
         train = place.train(folder)
         for name, manifest in manifests.items():
             bots = tuple(

@@ -19,11 +19,12 @@ KEEP = {
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key that was made: its private file, its line for trust.yaml, what to do with it."""
+    """A key that was made: its private file, its line for `where`, what to do with it."""
 
     path: Path
     name: str
     line: str
+    where: str
     advice: str
 
 
@@ -42,7 +43,8 @@ def new(place: Place, role: str, out: Path | None, now: datetime) -> NewKey:
     name = f"{role}-{key.id[:8]}"
     since = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     line = f"  {name}: {{role: {role}, kind: ed25519, key: {key.public}, from: {since}}}"
-    return NewKey(path, name, line, KEEP[known])
+    folder = "environments/demo" if known is Role.DEMO else "environments"
+    return NewKey(path, name, line, f"{folder}/trust.yaml", KEEP[known])
 
 
 def _role(role: str) -> Role:

@@ -11,22 +11,25 @@ from pipelines.domain.environment import Door, Environment
 from pipelines.domain.trust import Trust
 from pipelines.errors import BadInput, Problem, Problems
 
-DOOR = "environments/test.yaml"
-"""The environment whose admission a pull request must meet."""
+TRAINS = ("environments", "environments/demo")
+"""Folders, each with a train of its own. The first is the one that leads to money."""
 
-FOLDERS = ("environments", "environments/demo")
-"""Each holds a train of its own."""
+DOOR = "test.yaml"
+"""In each of them the environment whose admission a strategy must meet."""
 
-_NEEDED = {"environments": {DOOR}, "environments/demo": set[str]()}
 _OTHERS = {"trust.yaml"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A project: the folder with `strategies/` and `environments/`, and where its state is kept."""
+    """A project: the folder with `strategies/` and `environments/`, and where its state is kept.
+
+    `folder` is the one of the `TRAINS` that is meant.
+    """
 
     root: Path
     home: Path
+    folder: str = TRAINS[0]
 
     @property
     def candles(self) -> Path:
@@ -34,37 +37,40 @@ class Place:
         return self.home / "candles"
 
     def environment(self, name: str) -> Environment:
-        """`environments/<name>.yaml`.
+        """An environment of the train that is meant.
 
         :raises BadInput: when it is missing or wrong.
         """
-        where = f"environments/{name}.yaml"
+        where = f"{self.folder}/{name}.yaml"
         return documents.load(self.root / where, Environment, where, topic="environment")
 
     def trust(self, other: Path | None = None) -> Trust:
-        """`environments/trust.yaml`, or another file in its place.
+        """The train's trust.yaml, or another file in its place.
 
         :raises BadInput: when it is missing or wrong.
         """
-        where = "environments/trust.yaml"
+        where = f"{self.folder}/trust.yaml"
         path = other or self.root / where
         return documents.load(path, Trust, str(other or where), topic="releases")
 
     def door(self) -> Door:
-        """The environment whose admission a pull request must meet.
+        """The environment whose admission a strategy must meet.
 
         :raises BadInput: when it is missing or wrong.
         """
-        return documents.load(self.root / DOOR, Door, DOOR, topic="environment")
+        where = f"{self.folder}/{DOOR}"
+        return documents.load(self.root / where, Door, where, topic="environment")
 
     def train(self, folder: str) -> dict[str, Environment]:
-        """Every environment in one of the `FOLDERS`, by file.
+        """Every environment in one of the `TRAINS`, by file.
 
         :raises BadInput: when any of them is wrong; all problems at once.
         """
         train, problems = {}, list[Problem]()
         files = {path.name for path in (self.root / folder).glob("*.yaml")} - _OTHERS
-        for where in sorted({f"{folder}/{name}" for name in files} | _NEEDED[folder]):
+        # A project may do without the demo's.
+        needed = {DOOR} if folder == TRAINS[0] else set[str]()
+        for where in sorted(f"{folder}/{name}" for name in files | needed):
             try:
                 train[where] = documents.load(
                     self.root / where, Environment, where, topic="environment"
@@ -94,7 +100,7 @@ def _advised(problem: Problem) -> Problem:
     return Problem(problem.where, problem.bare, key=problem.key, line=problem.line, hint=hint)
 
 
-def find(root: Path | None, home: Path | None) -> Place:
+def find(root: Path | None, home: Path | None, train: str = TRAINS[0]) -> Place:
     """The project around the current folder, unless `root` or `SLUICE_ROOT` names another.
 
     :raises BadInput: when there is none.
@@ -104,7 +110,8 @@ def find(root: Path | None, home: Path | None) -> Place:
     candidates = (start,) if named else (start, *start.parents)
     for folder in candidates:
         if (folder / "strategies").is_dir() and (folder / "environments").is_dir():
-            return Place(folder, (home or _from_environment("SLUICE_HOME") or _state()).resolve())
+            kept = (home or _from_environment("SLUICE_HOME") or _state()).resolve()
+            return Place(folder, kept, train)
     raise BadInput(
         f"{start}: no project here: strategies/ and environments/ are missing",
         "go to your checkout, or name it with --root",

@@ -11,7 +11,7 @@ from pipelines.domain.couplings.host import wanted
 from pipelines.domain.environment import Environment
 from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.errors import BadInput
-from pipelines.workflow.place import FOLDERS, Place
+from pipelines.workflow.place import TRAINS, Place
 
 _LONGEST = 16_384
 
@@ -138,7 +138,7 @@ def host_key(place: Place) -> str:
 
 
 def _every(place: Place) -> Iterator[Environment]:
-    for folder in FOLDERS:
+    for folder in TRAINS:
         yield from place.train(folder).values()
 
 

@@ -14,12 +14,15 @@ from pipelines.workflow.verify import Listed, VerifiedFile
 _SHOWN = 12
 
 
-def made(key: NewKey) -> ExitCode:
+def made(key: NewKey, *, as_json: bool) -> ExitCode:
     """Say where a key lies, what to write into trust.yaml, and what to do with the private half."""
-    print(f"wrote {key.path}, readable by you alone")
-    print("add this line below 'keys:' in environments/trust.yaml and commit it:")
-    print(key.line)
-    print(f"the private key: {key.advice}")
+    out = _people(as_json)
+    if as_json:
+        _machine({"key": key.name, "path": str(key.path), "line": key.line})
+    print(f"wrote {key.path}, readable by you alone", file=out)
+    print(f"add this line below 'keys:' in {key.where} and commit it:", file=out)
+    print(key.line, file=out)
+    print(f"the private key: {key.advice}", file=out)
     return ExitCode.DONE
 
 

@@ -18,6 +18,7 @@ from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceErro
 from runner.agent.alerts import Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
+from runner.agent.down import down as end_all
 from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
@@ -66,6 +67,7 @@ def cli(
     sluice-agent run                       until SIGTERM; bots go on without it
     sluice-agent once                      one round, until nothing is being started any more
     sluice-agent plan                      says what a round would do
+    sluice-agent down                      ends every bot, when no agent runs
     """
     house = House((home or _state()).resolve())
     seat = Seat(root.resolve() / train, host or socket.gethostname(), _holder(house))
@@ -176,6 +178,18 @@ def plan(opening: _Opening) -> None:
     with opening.agent() as agent:
         for action in agent.planned():
             click.echo(action)
+
+
+@cli.command()
+@click.pass_obj
+def down(opening: _Opening) -> None:
+    """End every bot of this home, which go on without an agent otherwise.
+
+    They open no more trades first. Open trades stay open, with the stops that rest at the
+    exchange; the next 'run' starts the same bots again. While an agent runs nothing is ended.
+    """
+    for name in end_all(opening.house):
+        click.echo(f"ended {name}")
 
 
 def _round(agent: Agent) -> bool:

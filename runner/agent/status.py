@@ -27,18 +27,15 @@ def status(agent: Agent) -> Status:
 def _environment(
     agent: Agent, environment: Environment, members: dict[Key, Member]
 ) -> EnvironmentStatus:
-    name, record = environment.name, agent.record
-    wanted = {
-        strategy
-        for (where, strategy), track in record.tracks.items()
-        if where == name and strategy != ALL and (track.current or track.given_up)
-    }
+    name = environment.name
+    here = {s: track for (where, s), track in agent.record.tracks.items() if where == name}
+    wanted = {s for s, track in here.items() if s != ALL and (track.current or track.given_up)}
     there = {strategy for where, strategy in members if where == name}
     return EnvironmentStatus(
         name=name,
         mode=environment.mode,
-        hold=record.hold(name, ALL) is not None,
-        halted=record.halt(name, ALL) is not None,
+        hold=any(track.hold or track.undone for track in here.values()),
+        halted=any(track.halt for track in here.values()),
         strategies=tuple(
             _strategy(agent, (name, strategy), members.get((name, strategy)))
             for strategy in sorted(wanted | there)
@@ -71,6 +68,6 @@ def _strategy(agent: Agent, key: Key, member: Member | None) -> StrategyStatus:
 
 def _equity(member: Member) -> Decimal | None:
     try:
-        return member.record.rest.balance().own
+        return member.record.rest.equity()
     except CannotTell:
         return None

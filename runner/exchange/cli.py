@@ -24,7 +24,7 @@ from runner.exchange.commands import (
 from runner.exchange.core.terms import Terms
 from runner.exchange.costs import with_terms
 from runner.exchange.listening import MANY
-from runner.exchange.messages import Ready, Step
+from runner.exchange.messages import Ready, State, Step
 from runner.exchange.settings import Market, freqtrade_settings
 from runner.rehearsal.command import rehearse
 
@@ -171,10 +171,18 @@ def config(ready_file: Path, key: str, secret: str, market: Market, as_json: boo
 @with_ready_file
 @click.option("--to", type=_MOMENT, help="Until this moment (UTC).")
 @click.option("--seconds", type=click.IntRange(1), help="On by so many seconds.")
+@click.option("--times", type=click.IntRange(1), default=1, help="So often, one after the other.")
 @with_json
-def step(ready_file: Path, to: datetime | None, seconds: int | None, as_json: bool) -> None:
-    """Move a stepped clock on, and the market with it."""
-    ask(ready_file, as_json, lambda ready: remote.ask(ready, "step", Step(to=to, seconds=seconds)))
+def step(
+    ready_file: Path, to: datetime | None, seconds: int | None, times: int, as_json: bool
+) -> None:
+    """Move a stepped clock on, and the market with it. Bots that follow process every step."""
+    asked = Step(to=to, seconds=seconds)
+
+    def steps(ready: Ready) -> State:
+        return [remote.ask(ready, "step", asked) for _ in range(times)][-1]
+
+    ask(ready_file, as_json, steps)
 
 
 @cli.command()

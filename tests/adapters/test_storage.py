@@ -33,6 +33,7 @@ CHECKS = ("manifest",)
         ({"synthetic": True}, f"{'b' * 64}.partial.json"),
         ({"isolation": Isolation.WEAK}, f"{'b' * 64}.partial.json"),
         ({"complete": False}, f"{'b' * 64}.manifest.partial.json"),
+        ({"demo": True}, f"{'b' * 64}.demo.partial.json"),
     ],
 )
 def test_partial_evidence_lies_beside_complete_evidence(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,64 @@ def test_a_demo_key_labels_whatever_it_signs(
         "demo",
         (f"{name} is a key for the demo",),
     )
+
+
+DEMO = "environments/demo"
+
+
+def at_the_demos_door(here: Place, examined: Examined, **changed: Any) -> Path:
+    """Complete evidence on recorded candles in full isolation, with the demo's thresholds."""
+    digest = replace(here, folder=DEMO).door().thresholds_digest()
+    return examined(thresholds_digest=digest, demo=True, **changed)
+
+
+def test_what_passed_at_the_demos_door_is_packed_for_the_demo_only(
+    here: Place, examined: Examined
+) -> None:
+    evidence = at_the_demos_door(here, examined)
+    made = keys.new(here, "demo", None, NOW)
+    file = here.root / DEMO / "trust.yaml"
+    file.write_text(f"{file.read_text()}{made.line}\n")
+    there = replace(here, folder=DEMO)
+    done = pack(there, "plain", "demo", None, NOW)
+    label = done.statement.predicate.label
+    assert (done.evidence, label, done.why[0]) == (
+        evidence,
+        "demo",
+        "the thresholds are those of the demo",
+    )
+    (signer,) = verify(there, str(done.tar), None, NOW).verification.signers
+    assert signer.opens == ("demo/test",)
+    # Nobody outside of the demo knows the key.
+    (objection,) = verify(here, str(done.tar), None, NOW).verification.reasons
+    assert "trust.yaml knows no key" in objection
+
+
+def test_what_passed_at_the_demos_door_is_stale_at_the_real_one(
+    here: Place, trusted: Trusted, examined: Examined
+) -> None:
+    trusted("ci")
+    at_the_demos_door(here, examined)
+    (reason,) = reasons(here)
+    assert reason.startswith("evidence: it is stale: the thresholds")
+
+
+def test_the_demos_label_does_not_hang_on_its_thresholds_being_others(
+    here: Place, trusted: Trusted, examined: Examined
+) -> None:
+    trusted("ci")
+    examined(demo=True)
+    done = pack(here, "plain", "ci", None, NOW)
+    assert done.statement.predicate.label == "demo"
+
+
+def test_what_failed_at_the_demos_door_is_not_packed(
+    here: Place, trusted: Trusted, examined: Examined
+) -> None:
+    trusted("demo")
+    at_the_demos_door(here, examined, verdicts=but(Status.FAILED))
+    with pytest.raises(Refused, match="backtest: said no"):
+        pack(replace(here, folder=DEMO), "plain", "demo", None, NOW)
 
 
 def test_better_evidence_takes_the_label_off_and_worse_never_puts_it_on(
