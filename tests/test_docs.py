@@ -24,7 +24,7 @@ from pipelines.domain.eligibility import HOTFIX_SHARE
 from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
-from pipelines.domain.promotion import Approval
+from pipelines.domain.promotion import Approval, Risk
 from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release
 from pipelines.domain.secret import SecretName
@@ -225,6 +225,7 @@ def test_every_kind_of_entry_of_the_ledger_is_explained() -> None:
 
 def test_every_reason_approval_action_and_obstacle_of_a_promotion_is_explained() -> None:
     assert named("promotion", "Who has to agree") == [each.value for each in Approval]
+    assert named("promotion", "Risks") == [each.value for each in Risk]
     assert named("promotion", "What is asked") == [each.value for each in Because]
     acts = named("promotion", "What the agent does")
     kinds = {kind.__name__ for kind in get_args(Action)}

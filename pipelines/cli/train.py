@@ -63,9 +63,16 @@ def promote(
 @_STEP
 @click.option("--key", type=FILE, required=True, help="The SSH key to sign with.")
 @click.option("--hours", type=click.IntRange(1), default=168, show_default=True, help="It counts.")
+@click.option("--accept", multiple=True, help="A risk that you sign for; docs promotion has them.")
 @click.pass_obj
 def approve(
-    options: Options, release: str, environment: str, step: int, key: Path, hours: int
+    options: Options,
+    release: str,
+    environment: str,
+    step: int,
+    key: Path,
+    hours: int,
+    accept: tuple[str, ...],
 ) -> ExitCode:
     """Sign that a release may enter an environment next.
 
@@ -76,7 +83,8 @@ def approve(
 
     here = place.find(options.root, options.home)
     lasts = timedelta(hours=hours)
-    return tell_train.approved(train.approve(here, release, environment, step, key, lasts))
+    signed = train.approve(here, release, environment, step, key, lasts, accept)
+    return tell_train.approved(signed)
 
 
 def _telling(verb: str, help_: str, *, all_of_them: bool) -> click.Command:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pipelines.domain.candidate import Candidate, Place
-from pipelines.domain.promotion import Approval, Approved
+from pipelines.domain.promotion import Approval, Approved, Risk
 from pipelines.domain.record import Track
 
 
@@ -24,6 +24,15 @@ def signers(approvals: Iterable[Approved]) -> int:
     """Different people with different keys: neither two keys of one nor two names for a key."""
     every = tuple(approvals)
     return min(len({each.by for each in every}), len({each.key for each in every}))
+
+
+def accepted(approvals: Iterable[Approved], place: Place) -> tuple[Risk, ...]:
+    """The risks that as many people signed for as the environment asks of a promotion."""
+    every = tuple(approvals)
+    least = max(1, needed(place))
+    return tuple(
+        risk for risk in Risk if signers(each for each in every if risk in each.accepts) >= least
+    )
 
 
 def faults(

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from pipelines.domain import approving
 from pipelines.domain.candidate import Because, Candidate, Place, Reason
-from pipelines.domain.promotion import Approval, Approved, PromotionPolicy, Soak, version_of
+from pipelines.domain.promotion import Approval, Approved, PromotionPolicy, Risk, Soak, version_of
 from pipelines.domain.record import Record, Track
 
 HOTFIX_SHARE = 10
@@ -20,11 +20,13 @@ HOTFIX_SIGNATURES = 2
 class Eligible:
     """It may enter; `grounds` is everything that speaks for it.
 
-    `approvals` are the identities of the approvals that the promotion uses up.
+    `approvals` are the identities of the approvals that the promotion uses up, `accepts` the risks
+    that were signed for.
     """
 
     grounds: tuple[Reason, ...]
     approvals: tuple[str, ...] = ()
+    accepts: tuple[Risk, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def eligibility(
     grounds = tuple(reason for against, reason in said if not against)
     if reasons:
         return Refused(reasons, grounds)
-    return Eligible(grounds, tuple(sorted({each.identity for each in case.good})))
+    used = tuple(sorted({each.identity for each in case.good}))
+    return Eligible(grounds, used, approving.accepted(case.good, place))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,16 @@ class PromotionPolicy(Document):
         return self
 
 
+class Risk(StrEnum):
+    """What keeps a release out, or waiting, unless people sign that they know."""
+
+    NO_IP_LIST = "no-ip-list"
+    LOOSER_STOP = "looser-stop"
+    UNKNOWN_TRADE = "unknown-trade"
+    LOST_ADJUSTMENT = "lost-adjustment"
+    STOP_IN_BOT = "stop-in-bot"
+
+
 class Kind(StrEnum):
     """What a promotion is for."""
 
@@ -100,7 +110,8 @@ class Promotion(Document):
     """One strategy in one environment shall run this release from now on; a retired one none.
 
     Appended, never edited. `step` counts the stake ramp from 1, `stake` is that step's percent of
-    the environment's capital. `approvals` are the identities of the approvals that it used up.
+    the environment's capital. `approvals` are the identities of the approvals that it used up,
+    `accepts` the risks that were signed for in them.
     """
 
     entry: Literal["promotion"] = "promotion"
@@ -115,6 +126,7 @@ class Promotion(Document):
     reason: str = ""
     automatic: bool = False
     approvals: tuple[str, ...] = ()
+    accepts: tuple[Risk, ...] = ()
     at: AwareDatetime
 
     @model_validator(mode="after")
@@ -136,7 +148,8 @@ class ApprovalStatement(Document):
 
     `predecessor` is the digest that is wanted there when it is signed, null for none.
     `sequence` is the number of the promotion that it allows, counted from 1 for each strategy in
-    each environment. Both together keep an old approval from being used again.
+    each environment. Both together keep an old approval from being used again. `accepts` are the
+    risks that the person knows and takes.
     """
 
     environment: Name
@@ -145,6 +158,7 @@ class ApprovalStatement(Document):
     step: Step = 1
     predecessor: Digest | None
     sequence: Annotated[int, Field(ge=1)]
+    accepts: tuple[Risk, ...] = ()
     expires: AwareDatetime
 
     @model_validator(mode="after")
@@ -168,6 +182,7 @@ class Approved(Document):
     step: Step | None = None
     predecessor: Digest | None = None
     sequence: Annotated[int, Field(ge=1)] | None = None
+    accepts: tuple[Risk, ...] = ()
     expires: AwareDatetime
     identity: str
     by: str

@@ -18,8 +18,8 @@ from pipelines.adapters.agent import (
     Status,
 )
 from pipelines.adapters.releases import ReleaseStore
-from pipelines.domain.promotion import ApprovalStatement
-from pipelines.errors import CannotTell, Problem
+from pipelines.domain.promotion import ApprovalStatement, Risk
+from pipelines.errors import BadInput, CannotTell, Problem
 from pipelines.workflow.place import Place
 
 LASTS = timedelta(days=7)
@@ -76,13 +76,23 @@ def explain(place: Place, release: str, environment: str, step: int) -> Explaine
 
 
 def approve(
-    place: Place, release: str, environment: str, step: int, key: Path, lasts: timedelta
+    place: Place,
+    release: str,
+    environment: str,
+    step: int,
+    key: Path,
+    lasts: timedelta,
+    accepts: tuple[str, ...] = (),
 ) -> ApprovalStatement:
     """Sign with an SSH key that a release may enter an environment next, and hand that in.
 
+    `accepts` are the risks that are signed for with it.
+
+    :raises BadInput: when there is no such risk.
     :raises CannotTell: when ssh-keygen does not sign.
     :raises Refused: when the agent does not believe it.
     """
+    known = _risks(accepts)
     stands = explain(place, release, environment, step)
     statement = ApprovalStatement(
         environment=environment,
@@ -91,6 +101,7 @@ def approve(
         step=step,
         predecessor=stands.predecessor,
         sequence=stands.sequence,
+        accepts=known,
         expires=stands.at + lasts,
     )
     signature = approvals.sign(statement, key)
@@ -101,6 +112,14 @@ def approve(
     )
     agent.ask(place.home, "approve", given)
     return statement
+
+
+def _risks(named: tuple[str, ...]) -> tuple[Risk, ...]:
+    try:
+        return tuple(sorted({Risk(name) for name in named}))
+    except ValueError as error:
+        hint = f"there are {', '.join(Risk)}"
+        raise BadInput(f"--accept: {error}", hint) from None
 
 
 def status(place: Place) -> Status:

@@ -131,6 +131,7 @@ class Deciding:
             by=self.who,
             reason=reason,
             approvals=answer.approvals,
+            accepts=answer.accepts,
             at=now,
         )
         self._note(*approved, promotion)

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.adapters import approvals
 from pipelines.adapters.approvals import TAG_LASTS, Tag, TrustedKey
-from pipelines.domain.promotion import ApprovalStatement, Approved
+from pipelines.domain.promotion import ApprovalStatement, Approved, Risk
 from pipelines.errors import BadInput, CannotTell, Refused
 
 pytestmark = pytest.mark.needs("ssh-keygen")
@@ -24,6 +24,7 @@ STATEMENT = ApprovalStatement(
     step=2,
     predecessor="a" * 64,
     sequence=7,
+    accepts=(Risk.LOOSER_STOP,),
     expires=NOW + timedelta(days=1),
 )
 

@@ -23,7 +23,15 @@ from pipelines.domain.entry import (
     Unverified,
     Verified,
 )
-from pipelines.domain.promotion import Approval, Approved, Kind, Promotion, PromotionPolicy, Soak
+from pipelines.domain.promotion import (
+    Approval,
+    Approved,
+    Kind,
+    Promotion,
+    PromotionPolicy,
+    Risk,
+    Soak,
+)
 from pipelines.domain.record import Line, Record
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -712,6 +720,25 @@ def test_an_old_approval_beside_enough_good_ones_does_no_harm() -> None:
     answer = story.ask("1.1.0", "prod")
     assert isinstance(answer, Eligible)
     assert "approved by ada, bob" in [ground.text for ground in answer.grounds]
+
+
+@pytest.mark.parametrize(
+    ("ada", "bob", "counts"),
+    [
+        ((Risk.LOOSER_STOP,), (Risk.LOOSER_STOP,), (Risk.LOOSER_STOP,)),
+        ((Risk.LOOSER_STOP,), (), ()),
+        ((Risk.LOOSER_STOP,), (Risk.STOP_IN_BOT,), ()),
+    ],
+)
+def test_a_risk_counts_when_as_many_signed_for_it_as_for_the_promotion(
+    ada: tuple[Risk, ...], bob: tuple[Risk, ...], counts: tuple[Risk, ...]
+) -> None:
+    story = ready()
+    story.approve("1.1.0", "prod", "ada", accepts=ada)
+    story.approve("1.1.0", "prod", "bob", accepts=bob)
+    answer = story.ask("1.1.0", "prod")
+    assert isinstance(answer, Eligible)
+    assert answer.accepts == counts
 
 
 def hotfix(signed_by: tuple[str, ...], hours: int = 2, trades: int = 1) -> Eligible | Refused:
