@@ -6,19 +6,22 @@ from decimal import Decimal
 from pipelines.errors import Problem
 from runner.exchange import answers
 from runner.exchange.core.orders import ZERO, Funded, Order
-from runner.exchange.messages import AccountBook, BookedFill, BookedOrder
+from runner.exchange.messages import AccountBook, BookedFill, BookedOrder, Whose
 from runner.exchange.venue import Venue
 
 
-def account_book(venue: Venue, key: str) -> AccountBook:
-    """The book of the account that a key belongs to.
+def account_book(venue: Venue, whose: Whose) -> AccountBook:
+    """The book of the account that is meant.
 
-    :raises BadInput: when nobody has this key.
+    :raises BadInput: when there is none.
     """
     book = venue.book
-    account = book.account_of(key)
+    if whose.account is None:
+        account, asked = book.account_of(whose.key or ""), "has this key"
+    else:
+        account, asked = book.accounts.get(whose.account), f"is called {whose.account!r}"
     if account is None:
-        raise Problem("book", "no account has this key")
+        raise Problem("book", f"no account {asked}", hint=f"there are {', '.join(book.accounts)}")
     mine = [order for order in book.orders.values() if order.account == account.name]
     numbers = {order.id for order in mine}
     held = book.balances[account.name].items()

@@ -26,7 +26,7 @@ from runner.exchange.costs import with_terms
 from runner.exchange.listening import MANY
 from runner.exchange.messages import Ready, State, Step
 from runner.exchange.settings import Market, freqtrade_settings
-from runner.rehearsal.command import rehearse
+from runner.rehearsal.command import reconcile, rehearse
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -196,6 +196,7 @@ def status(ready_file: Path, as_json: bool) -> None:
 cli.add_command(account)
 cli.add_command(fault)
 cli.add_command(rehearse)
+cli.add_command(reconcile)
 
 
 def _project() -> Path:

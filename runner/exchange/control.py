@@ -121,7 +121,7 @@ class Control:
 
     async def _book(self, request: web.Request) -> web.Response:
         whose = await _read(request, Whose)
-        told = account_book(self._venue, whose.key).model_dump_json()
+        told = account_book(self._venue, whose).model_dump_json()
         return web.Response(text=told, content_type="application/json")
 
     def _state(self) -> web.Response:

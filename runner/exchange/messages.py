@@ -137,9 +137,10 @@ class State(Document):
 
 
 class Whose(Document):
-    """The account that a key belongs to."""
+    """The account of this name, or the one that a key belongs to."""
 
-    key: str = Field(min_length=1)
+    key: str | None = Field(default=None, min_length=1)
+    account: str | None = Field(default=None, min_length=1)
 
 
 class BookedOrder(Document):

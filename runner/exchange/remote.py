@@ -41,6 +41,15 @@ def book(ready: Ready, key: str) -> AccountBook:
     return AccountBook.model_validate_json(_answer(ready, "book", Whose(key=key)))
 
 
+def book_of(ready: Ready, account: str) -> AccountBook:
+    """What the exchange's book knows of the account of this name.
+
+    :raises BadInput: when there is none.
+    :raises CannotTell: when nobody answers.
+    """
+    return AccountBook.model_validate_json(_answer(ready, "book", Whose(account=account)))
+
+
 def _answer(ready: Ready, verb: str, message: Document | None) -> bytes:
     headers = {"Authorization": f"Bearer {ready.control_token}"}
     url = f"{ready.control_url}/{verb}"

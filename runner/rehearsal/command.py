@@ -1,4 +1,4 @@
-"""`sluice-exchange rehearse`: parse, rehearse, print."""
+"""`sluice-exchange rehearse` and `reconcile`: parse, compare, print."""
 
 import sys
 from datetime import datetime, timedelta
@@ -85,6 +85,32 @@ def rehearse(
             "give it more --hours, or another --start to the exchange",
         )
     return ExitCode.DONE
+
+
+@click.command()
+@with_ready_file
+@click.argument("account")
+@click.argument("database", type=_FILE)
+@with_json
+def reconcile(ready_file: Path, account: str, database: Path, as_json: bool) -> ExitCode:
+    """Hold a live bot's database against the exchange's book of its account.
+
+    \b
+    Exit code 0: every order, fee and balance is equal, to the last unit.
+    Exit code 1: something is not, and all of it is printed.
+
+    The account has to have been this bot's alone.
+    """
+    from rich.console import Console
+
+    from runner.rehearsal import telling
+
+    rehearsed = rehearsing.compared(remote.located(ready_file), account, database)
+    if as_json:
+        click.echo(telling.told(rehearsed).model_dump_json())
+    else:
+        telling.show(rehearsed, Console(file=sys.stdout, width=telling.WIDTH))
+    return ExitCode.SAID_NO if rehearsed.differences else ExitCode.DONE
 
 
 class _Teller:

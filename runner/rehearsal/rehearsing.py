@@ -95,6 +95,17 @@ def rehearse(asked: Rehearsal, say: Callable[[Progress], None]) -> Rehearsed:
     return Rehearsed(began, now, mine, theirs, differences(mine, theirs))
 
 
+def compared(ready: Ready, account: str, database: Path) -> Rehearsed:
+    """What a bot keeps that traded alone on an account since this was opened, and the book of it.
+
+    :raises BadInput: when there is no such account.
+    :raises CannotTell: when the database cannot be read, or nobody answers.
+    """
+    now = remote.ask(ready, "status").now
+    mine, theirs = kept(database), remote.book_of(ready, account)
+    return Rehearsed(now, now, mine, theirs, differences(mine, theirs))
+
+
 def next_candle(done: Done) -> datetime:
     """When the next candle of a bot's timeframe begins.
 

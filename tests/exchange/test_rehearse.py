@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -144,6 +145,36 @@ def test_a_rehearsal_that_was_killed_goes_on_and_its_books_are_equal(
         assert told["balances"]["USDT"] == str(
             exchange.ask("status").accounts["alice"]["USDT"].free
         )
+
+
+def reconcile(exchange: Any, account: str, database: Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "runner.exchange", "reconcile", account, str(database)]
+    asked = [*argv, "--ready-file", str(exchange.ready_file)]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_database_is_held_against_the_book_of_the_account_of_a_name(
+    serve: Any, plugin: Path, tmp_path: Path
+) -> None:
+    bob = ("--account", "bob:other:secret:USDT=5000")
+    with serve("--start", "2022-03-01", *ALICE, *bob) as exchange:
+        rehearse(exchange, plugin, tmp_path / "bot", "--until-closed", "2")
+        database = tmp_path / "bot" / "trades.sqlite"
+
+        assert reconcile(exchange, "alice", database).returncode == ExitCode.DONE
+        ended = reconcile(exchange, "bob", database)
+        assert ended.returncode == ExitCode.SAID_NO, ended
+        assert "order 1: is there: freqtrade yes, the exchange no" in ended.stdout
+
+        with sqlite3.connect(database) as opened:
+            opened.execute("UPDATE orders SET filled = filled * 1.0001 WHERE id = 1")
+        ended = reconcile(exchange, "alice", database)
+        assert ended.returncode == ExitCode.SAID_NO, ended
+        assert "order 1: filled: freqtrade" in ended.stdout
+
+        ended = reconcile(exchange, "carol", database)
+        assert (ended.returncode, ended.stdout) == (ExitCode.BAD_INPUT, "")
+        assert "no account is called 'carol'\nhint: there are alice, bob" in ended.stderr
 
 
 def test_an_order_that_freqtrade_does_not_know_of_fails_a_rehearsal(

@@ -163,6 +163,13 @@ class TestTheWholeDemo:
             assert own
             assert set(own) <= booked
 
+    def test_live_trades_were_closed_and_held_to_the_books(self, ran: Ran) -> None:
+        database = ran.home / f"bots/demo.sandbox/{STRATEGY}/live.sqlite"
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+            closed = opened.execute("SELECT COUNT(*) FROM trades WHERE is_open = 0").fetchone()
+        assert closed[0] >= 3
+        assert ran.said.count("freqtrade and the exchange's book are equal to the last unit") == 2
+
     def test_on_paper_nothing_was_ordered(self, ran: Ran) -> None:
         orders = _orders(ran.home / f"bots/demo.test/{STRATEGY}/dry_run.sqlite")
         assert orders

@@ -96,8 +96,10 @@ def _travel(train: "_Train", gate: "_Gate", first: str) -> None:
     train.roll_back("sandbox", first, reason)
     train.explain(second, "sandbox")
     train.explain(second, "prod")
-    heading("10  prod goes on with the release that it has.")
+    heading("10  prod goes on with the release that it has, and the exchange's books agree.")
     train.trade("prod", first)
+    for environment in ("sandbox", "prod"):
+        train.reconcile(environment)
 
 
 def heading(text: str) -> None:
@@ -167,7 +169,8 @@ class _Train:
         """Let time pass until only people keep it out of the next environment."""
 
         def over(_: object) -> bool:
-            told = self.programs.ask("sluice", "explain", release, environment, "--json").tree
+            words = ("explain", release, environment, "--json")
+            told = self.programs.ask("sluice", *words, codes=_EITHER).tree
             return all(reason["because"] == "approval" for reason in told["reasons"])
 
         self.chronicle.pass_until(f"{release} has soaked for {environment}", over)
@@ -203,6 +206,12 @@ class _Train:
             f"{release} has opened a trade in {environment}",
             lambda now: self.chronicle.has_traded(now, environment, release),
         )
+
+    def reconcile(self, environment: str) -> None:
+        """Hold every order, fee and balance against the exchange's book."""
+        home = Path("..") / self.ground.home.relative_to(self.ground.out)
+        database = home / "bots" / f"demo.{environment}" / STRATEGY / "live.sqlite"
+        self.programs.show("sluice-exchange", "reconcile", environment, str(database))
 
     def lose(self, environment: str, release: str) -> str:
         """Let time pass until it closed a trade and has less than before; that in words."""
