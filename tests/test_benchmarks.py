@@ -32,6 +32,15 @@ def exchange(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType
         sys.modules.pop(name, None)
 
 
+@pytest.fixture
+def train(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """`benchmarks/train.py`, with the modules beside it."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    yield importlib.import_module("train")
+    for name in ("busy", "exchange", "figures", "fleet", "scaled", "train"):
+        sys.modules.pop(name, None)
+
+
 def figures(gate: ModuleType) -> list[object]:
     return [gate.Figure("quick", 7.25, "x", ">= 6"), gate.Figure("slow", 2.0, "s", "< 1")]
 
@@ -157,3 +166,18 @@ def test_a_stock_bot_is_followed_candle_by_candle(exchange: ModuleType, tmp_path
     assert found["scaled_day_missed_candles"].goal == "< 1"
     assert found["scaled_p99_lag_seconds"].goal == "< 60"
     assert 0 < found["scaled_p99_lag_seconds"].value <= found["scaled_worst_lag_seconds"].value
+
+
+@pytest.mark.slow
+@pytest.mark.freqtrade
+def test_the_agent_is_measured_beside_doing_it_by_hand(
+    train: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, few in (("BOTS", 2), ("SEPARATE", 1), ("TURNS", 1), ("ROUNDS", 2)):
+        monkeypatch.setattr(train, name, few)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    found = {figure.name: figure for figure in train.measure(None, tmp_path)}
+    assert all(figure.value > 0 for figure in found.values())
+    # Two bots do not share as much as twenty do, and two processes never share nothing.
+    assert found["bot_memory_mb"].value < found["separate_bot_memory_mb"].value
+    assert found["manual_seconds"].value > 1

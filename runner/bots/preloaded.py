@@ -34,6 +34,22 @@ from runner.bots.logs import Pump, Rotating
 from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched, Told
 from runner.bots.view import show
 
+_API = (
+    "api_analysis",
+    "api_auth",
+    "api_background_tasks",
+    "api_backtest",
+    "api_download_data",
+    "api_pair_history",
+    "api_pairlists",
+    "api_trading",
+    "api_v1",
+    "api_webserver",
+    "api_ws",
+    "web_ui",
+)
+"""The parts of freqtrade's own API, which it imports when it starts one."""
+
 _PRELOADED = (
     "freqtrade.main",
     "freqtrade.commands.trade_commands",
@@ -44,13 +60,20 @@ _PRELOADED = (
     "freqtrade.rpc.rpc_manager",
     "freqtrade.rpc.webhook",
     "freqtrade.rpc.api_server.webserver",
+    *(f"freqtrade.rpc.api_server.{name}" for name in _API),
     "freqtrade.plugins.pairlist.StaticPairList",
     "freqtrade.optimize.backtesting",
+    "freqtrade.exchange.check_exchange",
     "ccxt.async_support",
     "ccxt.pro",
     "pandas",
-    "pyarrow",
+    "pyarrow.pandas_compat",
+    "sqlalchemy.dialects.sqlite",
     "talib.abstract",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "uvloop",
 )
 """What a bot imports until it trades."""
 
