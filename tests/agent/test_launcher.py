@@ -211,7 +211,8 @@ def test_a_bot_that_cannot_enter_its_folder_says_so(
         wait(lambda: not lock.held())
     finally:
         bots.chmod(0o755)
-    assert "test.beat: [Errno 13] Permission denied" in (bots / "preloaded.log").read_text()
+    log = bots / "preloaded.log"
+    wait(lambda: "test.beat: [Errno 13] Permission denied" in log.read_text())
 
 
 def test_what_could_not_be_started_leaves_no_descriptor_open(
