@@ -173,7 +173,7 @@ class Clearance:
             examined=frozenset({case.environment.name}),
             kept=self._kept(case, tuple(each.name for each in mine)),
             balances=balances,
-            databases=self._databases(arranged, mine),
+            databases=self._databases(case, arranged, mine),
         )
 
     def _kept(self, case: Case, names: tuple[str, ...]) -> tuple[Kept, ...]:
@@ -184,13 +184,18 @@ class Clearance:
             # What another environment keeps and nobody can read keeps no bot here waiting.
             return store.fingerprints((case.environment.name,))
 
-    def _databases(self, arranged: Arrangement, mine: list[Environment]) -> dict[str, Mode]:
+    def _databases(
+        self, case: Case, arranged: Arrangement, mine: list[Environment]
+    ) -> dict[str, Mode]:
         found: dict[str, Mode] = {}
         for bot, environment in arranged.placed():
             if environment not in mine:
                 continue
             file = bot.kept_in or environment.database(bot.strategy)
-            used = used_in(self.home / file) or frozenset()
+            used = used_in(self.home / file)
+            if used is None and (environment, bot.strategy) == (case.environment, case.strategy):
+                hint = "restore it from a backup, or move it away: its trades are then nobody's"
+                raise CannotTell(f"{file}: nobody can tell what was traded in it", hint)
             other: Mode = "dry_run" if environment.mode == "live" else "live"
             if used:
                 found[file] = other if other in used else environment.mode
