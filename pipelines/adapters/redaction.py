@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from pipelines.adapters.disguises import Disguise, disguises
 from pipelines.domain.secret import Secret
@@ -105,9 +104,27 @@ class _Span:
 class Redactor:
     """Knows the secrets that must not be seen."""
 
-    def __init__(self, secrets: Iterable[Secret]) -> None:
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._known: dict[str, dict[str, tuple[Disguise, ...]]] = {}
+        self._forms: tuple[Disguise, ...] = ()
+        self.longest = _LONGEST_OPENING
+        self.know(secrets)
+
+    def know(self, secrets: Iterable[Secret], instead_of: str = "") -> None:
+        """Know more secrets from now on, also in streams that have begun.
+
+        With a name they take the place of those that were known by it: what changes with every
+        start of a bot does not pile up.
+        """
+        before = self._known.get(instead_of, {})
         values = {secret.reveal() for secret in secrets}
-        self._forms: tuple[Disguise, ...] = tuple(chain.from_iterable(map(disguises, values)))
+        fresh = {value: before.get(value) or tuple(disguises(value)) for value in values}
+        kept = fresh if instead_of else before | fresh
+        if kept.keys() == before.keys():
+            return
+        self._known[instead_of] = kept
+        every = {value: forms for known in self._known.values() for value, forms in known.items()}
+        self._forms = tuple(form for forms in every.values() for form in forms)
         self.longest = max((form.longest for form in self._forms), default=0) + _LONGEST_OPENING
 
     def stream(self) -> "Stream":

@@ -11,7 +11,7 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from pipelines import documents
 from pipelines.domain.couplings.arrangement import Kept
 from pipelines.domain.document import Document
 from pipelines.domain.secret import Scope, Secret, SecretName
-from pipelines.errors import BadInput, CannotTell
+from pipelines.errors import BadInput, CannotTell, SluiceError
 
 OWNER_ONLY = 0o600
 _FOLDER = 0o700
@@ -145,6 +145,12 @@ class SecretStore:
                 drawn = hmac.digest(dice, secret.reveal().encode(), "sha256").hex()
                 found.append(Kept(scope, name, drawn))
         return tuple(found)
+
+    def known(self) -> Iterator[Secret]:
+        """Every value that can be read: what must not be seen. What cannot be is passed over."""
+        for folder in sorted(self.folder.glob("*/values.json")):
+            with suppress(SluiceError):
+                yield from self._decrypted(folder.parent.name).values()
 
     def _decrypted(self, environment: str) -> dict[tuple[Scope, SecretName], Secret]:
         with self._looking(environment):

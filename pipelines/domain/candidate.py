@@ -57,6 +57,10 @@ class Because(StrEnum):
     CROWDED = "crowded"
     RAMP = "ramp"
     APPROVAL = "approval"
+    COUPLINGS = "couplings"
+    KEY = "key"
+    KEY_OPEN = "key open"
+    KEY_UNREAD = "key unread"
 
 
 @dataclass(frozen=True)

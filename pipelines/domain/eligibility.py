@@ -31,10 +31,14 @@ class Eligible:
 
 @dataclass(frozen=True)
 class Refused:
-    """It may not, for all of these reasons; `grounds` is what speaks for it nevertheless."""
+    """It may not, for all of these reasons.
+
+    `grounds` is what speaks for it nevertheless, `accepts` the risks that were signed for.
+    """
 
     reasons: tuple[Reason, ...]
     grounds: tuple[Reason, ...] = ()
+    accepts: tuple[Risk, ...] = ()
 
 
 Eligibility = Eligible | Refused
@@ -52,10 +56,11 @@ def eligibility(
     said = [(against, reason) for rule in _RULES for against, reason in rule(case)]
     reasons = tuple(reason for against, reason in said if against)
     grounds = tuple(reason for against, reason in said if not against)
+    accepts = approving.accepted(case.good, place)
     if reasons:
-        return Refused(reasons, grounds)
+        return Refused(reasons, grounds, accepts)
     used = tuple(sorted({each.identity for each in case.good}))
-    return Eligible(grounds, used, approving.accepted(case.good, place))
+    return Eligible(grounds, used, accepts)
 
 
 @dataclass(frozen=True)

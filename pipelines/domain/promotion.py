@@ -92,6 +92,7 @@ class Risk(StrEnum):
     """What keeps a release out, or waiting, unless people sign that they know."""
 
     NO_IP_LIST = "no-ip-list"
+    RESTRICTIONS_UNREAD = "restrictions-unread"
     LOOSER_STOP = "looser-stop"
     UNKNOWN_TRADE = "unknown-trade"
     LOST_ADJUSTMENT = "lost-adjustment"

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from pipelines.adapters.redaction import Redactor
 from pipelines.domain.document import Document
 
 Severity = Literal["notice", "warning", "money"]
@@ -23,14 +24,15 @@ class Alert(Document):
 
 
 class Alerts:
-    """Writes alerts down, each once until what it is about is over."""
+    """Writes alerts down, each once until what it is about is over, none with a secret in it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, hidden: Redactor | None = None) -> None:
+        self.path, self._hidden = path, hidden or Redactor()
         self._told: set[tuple[str, str, str]] = set()
 
     def raise_(self, alert: Alert) -> None:
         """Remember an alert. A disk that is full loses it and stops nothing."""
+        alert = alert.model_copy(update={"text": self._hidden.text(alert.text)})
         key = alert.environment, alert.strategy, alert.text
         if key in self._told:
             return

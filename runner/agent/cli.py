@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 
 import click
 
 from pipelines import __version__
 from pipelines.adapters.ledger import Ledger
+from pipelines.adapters.redaction import Redacting, Redactor
+from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
 from runner.agent.alerts import Alerts
 from runner.agent.crew import Crew
@@ -33,6 +36,10 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 10.0
 _BUSY_SECONDS = 0.5
+
+_LINE = "%(asctime)s %(levelname)s %(message)s"
+_HIDDEN = Redactor()
+"""What this process must never print: it grows with every secret that it meets."""
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -93,12 +100,14 @@ class _Opening:
         held = Lock(self.house.home / "locks" / "agent").take()
         if held is None:
             raise CannotTell(f"{self.house.home}: another agent runs with this home")
-        launcher = Launcher(bots=self.house.home, log=self.house.home / "preloaded.log")
+        home = self.house.home
+        _HIDDEN.know(SecretStore(home).known())
+        launcher = Launcher(bots=home, log=home / "preloaded.log", hidden=_HIDDEN)
         try:
             ledger = Ledger.open(self._ledger, self.house.anchor)
             rehearsal, clock = self._time()
-            crew = Crew(self.house, launcher, rehearsal)
-            yield Agent(self.seat, ledger, crew, Alerts(self.house.alerts), clock)
+            crew = Crew(self.house, launcher, rehearsal, _HIDDEN)
+            yield Agent(self.seat, ledger, crew, Alerts(self.house.alerts, _HIDDEN), clock)
         finally:
             launcher.close()
             os.close(held)
@@ -140,7 +149,7 @@ def run(opening: _Opening, tick: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     with opening.agent() as agent:
-        door = open_door(opening.house.home)
+        door = open_door(opening.house.home, _HIDDEN)
         verbs = Verbs(agent, opening.root)
         try:
             while not stopping:
@@ -159,7 +168,7 @@ def once(opening: _Opening, rounds: int) -> None:
     What cannot be done is told by the exit code.
     """
     with opening.agent() as agent:
-        door = open_door(opening.house.home)
+        door = open_door(opening.house.home, _HIDDEN)
         try:
             for _ in range(rounds):
                 agent.tick()
@@ -223,7 +232,10 @@ def _state() -> Path:
 
 def main() -> None:
     """Run a command and leave with its exit code. The only place that catches."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(Redacting(logging.Formatter(_LINE), _HIDDEN))
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
+    sys.excepthook = _fell
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
@@ -240,8 +252,13 @@ def main() -> None:
 
 
 def _complain(error: SluiceError) -> ExitCode:
-    for line in error.message.splitlines():
+    for line in _HIDDEN.text(error.message).splitlines():
         click.echo(f"error: {line}", err=True)
     if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        click.echo(f"hint: {_HIDDEN.text(error.hint)}", err=True)
     return error.code
+
+
+def _fell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught is told like everything else."""
+    logger.critical("The agent fell.", exc_info=(kind, error, trace))

@@ -8,15 +8,17 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipelines.adapters.redaction import Redactor
 from pipelines.domain.deployment import Bot, Phase
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
+from pipelines.domain.secret import Secret
 from pipelines.errors import CannotTell
 from runner.agent import records
 from runner.agent.house import House, give, let_through
@@ -48,11 +50,15 @@ class Member:
 
 @dataclass
 class Crew:
-    """Starts, reads back, stops. `rehearsal` is the exchange in whose time bots live, if any."""
+    """Starts, reads back, stops. `rehearsal` is the exchange in whose time bots live, if any.
+
+    `hidden` knows what no log, alert or entry may show.
+    """
 
     house: House
     launcher: Launcher
     rehearsal: Rehearsal | None = None
+    hidden: Redactor = field(default_factory=Redactor)
 
     def members(self, environments: Mapping[str, Environment], now: datetime) -> Iterator[Member]:
         """Every bot that is there or should have been, as it is now."""
@@ -70,6 +76,7 @@ class Crew:
         """
         environment, strategy = of.environment.name, of.strategy
         prepared = prepare(self.house, of, self.rehearsal)
+        self.hidden.know(map(Secret, prepared.told.hidden), prepared.launch.name)
         home, user = self.house.home, prepared.launch.user
         own = home / of.environment.folder(strategy)
         give(own, user)

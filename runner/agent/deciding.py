@@ -17,7 +17,6 @@ from pipelines.adapters import approvals, signing
 from pipelines.adapters.agent import About, Approve, Asked, Deliver, Promote, read_args
 from pipelines.adapters.releases import Stored
 from pipelines.adapters.verifying import verify
-from pipelines.domain.candidate import Reason
 from pipelines.domain.decision import RollBack, turn_back
 from pipelines.domain.eligibility import Eligible
 from pipelines.domain.entry import ALL, Entry, Halted, Held, Resumed, Unheld
@@ -25,6 +24,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.release import conflicts
 from pipelines.errors import BadInput, Refused
+from runner.agent.clearance import refusal, veiled
 from runner.agent.declared import Declared
 from runner.agent.entering import approvers, may_enter, store, stored
 from runner.agent.tick import Agent
@@ -119,7 +119,7 @@ class Deciding:
         now = self.agent.clock()
         answer = may_enter(self.agent, given, environment, train, step, now, approved)
         if not isinstance(answer, Eligible):
-            raise _refused(answer.reasons)
+            raise refusal(answer.reasons)
         promotion = Promotion(
             kind=Kind.PROMOTE,
             environment=environment.name,
@@ -224,7 +224,8 @@ class Deciding:
         return found
 
     def _note(self, *entries: Entry) -> None:
-        self.agent.ledger.append(*entries, after=self.agent.head)
+        told = (veiled(entry, self.agent.crew.hidden) for entry in entries)
+        self.agent.ledger.append(*told, after=self.agent.head)
         self.agent.read()
 
 
@@ -238,8 +239,3 @@ def _decoded(text: str, what: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
         raise BadInput(f"deliver: {what}: should be base64") from None
-
-
-def _refused(reasons: tuple[Reason, ...]) -> Refused:
-    hint = next((reason.hint for reason in reasons if reason.hint), "see 'sluice docs promotion'")
-    return Refused("\n".join(f"{each.because}: {each.text}" for each in reasons), hint)

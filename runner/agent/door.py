@@ -19,6 +19,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipelines import documents
 from pipelines.adapters.agent import LARGEST, WHERE, Answered, Asked, Whereabouts
+from pipelines.adapters.redaction import Redactor
 from pipelines.errors import BadInput, CannotTell, ExitCode, SluiceError
 from runner.agent.house import House
 
@@ -42,6 +43,7 @@ class Door:
     listening: socket.socket
     path: Path
     home: Path
+    hidden: Redactor
 
     def serve(
         self, answer: Answer, seconds: float, stopping: Callable[[], bool] = lambda: False
@@ -70,11 +72,13 @@ class Door:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(_PATIENCE_SECONDS)
             answered = _answered(answer, _line(connection), _who(connection))
+            told = {name: self.hidden.text(getattr(answered, name)) for name in ("error", "hint")}
+            answered = answered.model_copy(update=told)
             connection.sendall(answered.model_dump_json().encode() + b"\n")
 
 
-def open_door(home: Path) -> Door:
-    """Listen for this home, and write where.
+def open_door(home: Path, hidden: Redactor | None = None) -> Door:
+    """Listen for this home, and write where. No error is told with what is `hidden`.
 
     :raises CannotTell: when that cannot be done.
     """
@@ -90,7 +94,7 @@ def open_door(home: Path) -> Door:
     except OSError as error:
         listening.close()
         raise CannotTell(f"{path}: cannot be listened on: {error.strerror}") from None
-    return Door(listening, path, home)
+    return Door(listening, path, home, hidden or Redactor())
 
 
 def _line(connection: socket.socket) -> bytes:

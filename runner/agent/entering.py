@@ -1,17 +1,24 @@
-"""May a release enter an environment? First what is signed, then what the ledger says."""
+"""May a release enter an environment? What is signed, what the ledger says, and what is here."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from pipelines import documents
+from pipelines.adapters import packing
 from pipelines.adapters.approvals import TrustedKey
 from pipelines.adapters.releases import ReleaseStore, Stored
 from pipelines.adapters.verifying import verify
+from pipelines.domain import eligibility as rules
 from pipelines.domain.candidate import Candidate
-from pipelines.domain.eligibility import Eligibility, eligibility
+from pipelines.domain.couplings.arrangement import Bot
+from pipelines.domain.eligibility import Eligibility, Eligible, eligibility
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved
 from pipelines.domain.record import Line
+from pipelines.domain.strategy import Manifest
 from pipelines.domain.trust import Role
 from pipelines.errors import CannotTell, Refused
+from runner.agent.clearance import Case
 from runner.agent.declared import Declared
 from runner.agent.tick import Agent
 
@@ -47,7 +54,42 @@ def may_enter(
     release, before = stored.release, agent.record
     lines = (Line(number, entry) for number, entry in enumerate(approved, before.count + 1))
     candidate = Candidate(str(release.id), release.digest, demo=demo, step=step)
-    return eligibility(candidate, environment, train.environments, before.after(lines), now)
+    answer = eligibility(candidate, environment, train.environments, before.after(lines), now)
+    if train.mine(environment.name) is None:
+        return answer
+    return _here(agent, stored, environment, train, step, answer)
+
+
+def _here(
+    agent: Agent,
+    stored: Stored,
+    environment: Environment,
+    train: Declared,
+    step: int,
+    answer: Eligibility,
+) -> Eligibility:
+    """The same, with what this host and the exchange say."""
+    name, manifest = stored.release.name, _manifest(stored)
+    mode, ramp = manifest.trading_mode, environment.ramp
+    percent = ramp[min(step, len(ramp)) - 1]
+    arranged, own = agent.arranged(train), (environment.name, name)
+    others = (each for each in arranged.bots if (each.environment, each.strategy) != own)
+    bot = Bot(environment.name, name, manifest.pairs, mode, percent)
+    bots = replace(arranged, strategies=arranged.strategies | {name}, bots=(*others, bot))
+    case = Case(environment, name, str(stored.release.id), mode, answer.accepts)
+    looked = agent.clearance.look(case, bots)
+    grounds = (*answer.grounds, *looked.grounds)
+    if isinstance(answer, Eligible):
+        if not looked.reasons:
+            return replace(answer, grounds=grounds)
+        return rules.Refused(looked.reasons, grounds, answer.accepts)
+    return replace(answer, reasons=(*answer.reasons, *looked.reasons), grounds=grounds)
+
+
+def _manifest(stored: Stored) -> Manifest:
+    where = f"{stored.release.name}/strategy.yaml"
+    files = packing.read(stored.tar.read_bytes(), str(stored.tar))[1]
+    return documents.parse(files[where], Manifest, where)
 
 
 def _refuse_unsigned(

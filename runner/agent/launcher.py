@@ -6,14 +6,17 @@ import selectors
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from pipelines.adapters.redaction import Redactor
 from pipelines.errors import CannotTell
 from runner.agent.locks import Lock
+from runner.bots.logs import Rotating, poured
 from runner.bots.messages import LARGEST, Ended, Launch, Launched, Told
 
 _MESSAGE: TypeAdapter[Launched | Ended] = TypeAdapter(Launched | Ended)
@@ -22,20 +25,24 @@ LOADED_SECONDS = 120
 """How long importing freqtrade may take on a small machine."""
 
 _LAUNCHED_SECONDS = 10
+_LOG_SECONDS = 1.0
 
 
 @dataclass
 class Launcher:
     """One preloaded process, started when the first bot is, and again after it died.
 
-    Its death ends no bot, and neither does ours. `bots` is the folder that all of them live in.
+    Its death ends no bot, and neither does ours. `bots` is the folder that all of them live in,
+    `log` gets what it prints, without what is `hidden`.
     """
 
     bots: Path
     python: str = sys.executable
     log: Path | None = None
+    hidden: Redactor = field(default_factory=Redactor)
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
+    _log: threading.Thread | None = field(default=None, init=False)
 
     def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
         """Start a bot and give its process id; None when one runs behind this lock already.
@@ -59,6 +66,10 @@ class Launcher:
             self._socket.close()
         if self._process is not None:
             self._process.wait()
+        if self._log is not None:
+            # A bot that is just being born may hold the other end for a moment.
+            self._log.join(_LOG_SECONDS)
+        self._log = None
         self._socket = self._process = None
 
     def _sent(self, launch: Launch, told: Told, held: int) -> bool:
@@ -94,16 +105,22 @@ class Launcher:
         argv.append(str(self.bots))
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
-        with (self.log or Path(os.devnull)).open("ab") as log:
+        reading, printed = os.pipe()
+        log = Rotating(self.log or Path(os.devnull))
+        log.write(b"")  # whoever is told to look there finds it
+        self._log = poured(reading, log, self.hidden.stream())
+        try:
             return subprocess.Popen(
                 argv,
                 env=kept | one_thread,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=printed,
+                stderr=printed,
                 start_new_session=True,
             )
+        finally:
+            os.close(printed)
 
     def _wait_until_loaded(self) -> None:
         packet = self._packet(LOADED_SECONDS)

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipelines.adapters.ledger import START, Head, Ledger
-from pipelines.domain import couplings
-from pipelines.domain.couplings.arrangement import Arrangement, Host
+from pipelines.domain.couplings.arrangement import Arrangement
 from pipelines.domain.couplings.arrangement import Bot as Placed
 from pipelines.domain.decision import Escalate, RollBack
 from pipelines.domain.deployment import (
@@ -35,6 +34,7 @@ from pipelines.errors import Refused, SluiceError
 from runner.agent import declared
 from runner.agent.about import Key, about, key_of
 from runner.agent.alerts import Alert, Alerts, Severity
+from runner.agent.clearance import Clearance, veiled
 from runner.agent.crew import Crew, Member
 from runner.agent.declared import Declared
 from runner.agent.preparing import Deployable, deployable
@@ -72,6 +72,9 @@ class Agent:
     head: Head = START
     refused: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _deployables: dict[tuple[str, str, int, str], Deployable] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clearance = Clearance(self.crew.house.home, self.crew.hidden, self.crew.rehearsal)
 
     def tick(self) -> tuple[Action, ...]:
         """One round. What goes wrong with one bot is told and does not keep others waiting.
@@ -178,7 +181,8 @@ class Agent:
         try:
             self._do(action, train, now)
         except (SluiceError, OSError) as error:
-            text = error.message if isinstance(error, SluiceError) else str(error)
+            said = error.message if isinstance(error, SluiceError) else str(error)
+            text = self.crew.hidden.text(said)
             logger.warning("%s %s: %s", type(action).__name__, ".".join(key), text)
             self.refused[key] = tuple(text.splitlines())
             self._alert("warning", key, f"{type(action).__name__}: {text}", now)
@@ -211,10 +215,12 @@ class Agent:
         # Looked at anew before every start: what was verified once may have been changed since.
         environment = train.environment(promotion.environment)
         of = deployable(self.crew.house, environment, promotion, train.trust)
-        self._refuse_clashes(train)
+        for told in self.clearance.started(of, self.record, self.arranged(train)):
+            self._alert("money", (environment.name, of.strategy), told, now)
         self.crew.start(of, now, failures)
 
-    def _refuse_clashes(self, train: Declared) -> None:
+    def arranged(self, train: Declared) -> Arrangement:
+        """What is declared, and every bot of this host that is wanted."""
         placed = []
         for (environment, strategy), track in self.record.tracks.items():
             if track.current is None or train.mine(environment) is None:
@@ -223,13 +229,11 @@ class Agent:
                 other = self._deployable(train, track.current.promotion).manifest
             except SluiceError:
                 continue
-            placed.append(Placed(environment, strategy, other.pairs, other.trading_mode))
+            stake = track.current.promotion.stake
+            placed.append(Placed(environment, strategy, other.pairs, other.trading_mode, stake))
         files = {f"{self.seat.train / name}.yaml": e for name, e in train.environments.items()}
         names = frozenset(bot.strategy for bot in placed)
-        found = couplings.clashes(Arrangement(files, names, tuple(placed), Host()))
-        if found:
-            told = (f"{c.where}: {c.key}: should be {c.expected}, got {c.actual}" for c in found)
-            raise Refused("\n".join(told), "see 'sluice docs couplings'")
+        return Arrangement(files, names, tuple(placed))
 
     def _verify(self, train: Declared, key: Key, now: datetime, *, halted: bool) -> None:
         member = self.members(train, now).get(key)
@@ -240,7 +244,7 @@ class Agent:
             return
         digest = of.release.digest
         if differences:
-            mismatch = "; ".join(differences)
+            mismatch = self.crew.hidden.text("; ".join(differences))
             self._alert("money", key, f"what runs is not the release: {mismatch}", now)
             self._append(Unverified(**about(key, digest), reason=mismatch, at=now))
             self.crew.distrust(member, mismatch, now)
@@ -273,7 +277,7 @@ class Agent:
         self._alert("money", key, f"no bot until somebody promotes: {reason}", now)
 
     def _append(self, entry: Entry) -> None:
-        self.ledger.append(entry, after=self.head)
+        self.ledger.append(veiled(entry, self.crew.hidden), after=self.head)
         self.read()
 
     def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:

@@ -1,7 +1,7 @@
-"""What a bot prints goes through a redactor into files of a limited size.
+"""What is printed goes through a redactor into files of a limited size.
 
-The pump is a thread of the bot itself: it lives exactly as long, and needs neither the agent nor
-the process that the bot was forked from.
+A bot's pump is a thread of the bot itself: it lives exactly as long, and needs neither the agent
+nor the process that the bot was forked from.
 """
 
 import contextlib
@@ -69,18 +69,30 @@ class Rotating:
         return self._path.with_name(f"{self._path.name}.{number}")
 
 
+def poured(reading: int, log: Rotating, redacted: Stream) -> threading.Thread:
+    """A thread that writes down what comes out of a pipe, and ends with it."""
+
+    def pour() -> None:
+        with os.fdopen(reading, "rb", buffering=0) as pipe:
+            while chunk := pipe.read(_CHUNK):
+                log.write(redacted.feed(chunk))
+        log.write(redacted.close())
+        log.close()
+
+    thread = threading.Thread(target=pour, name="log", daemon=True)
+    thread.start()
+    return thread
+
+
 class Pump:
     """Everything that this process prints, until `close`."""
 
     def __init__(self, log: Rotating, redacted: Stream) -> None:
-        self._log, self._redacted = log, redacted
         reading, writing = os.pipe()
         for descriptor in (1, 2):
             os.dup2(writing, descriptor)
         os.close(writing)
-        self._reading = reading
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._thread = poured(reading, log, redacted)
 
     def close(self) -> None:
         """Write what is still on its way; nothing may be printed afterwards."""
@@ -89,9 +101,3 @@ class Pump:
             os.dup2(nowhere, descriptor)
         # A child of the bot may still hold the other end: what it prints later is lost.
         self._thread.join(timeout=2)
-
-    def _run(self) -> None:
-        while chunk := os.read(self._reading, _CHUNK):
-            self._log.write(self._redacted.feed(chunk))
-        self._log.write(self._redacted.close())
-        self._log.close()

@@ -257,12 +257,9 @@ def restrictions(account: Account, now: int) -> Json:
         "enableSpotAndMarginTrading": "trade" in account.permissions,
         "enableFutures": "futures" in account.permissions,
         "enableWithdrawals": "withdraw" in account.permissions,
+        "enableInternalTransfer": "internal-transfer" in account.permissions,
+        "permitsUniversalTransfer": "universal-transfer" in account.permissions,
         "ipRestrict": bool(account.addresses),
     }
-    never = (
-        "enableInternalTransfer",
-        "permitsUniversalTransfer",
-        "enableMargin",
-        "enableVanillaOptions",
-    )
+    never = ("enableMargin", "enableVanillaOptions")
     return {**may, **dict.fromkeys(never, False), "createTime": now}

@@ -14,6 +14,7 @@ from pipelines.errors import BadInput, ExitCode, SluiceError
 from runner.exchange import faketime, remote
 from runner.exchange.clock import FASTEST
 from runner.exchange.commands import (
+    ACCOUNT,
     account,
     ask,
     fault,
@@ -81,7 +82,7 @@ def cli() -> None:
 @click.option("--control-port", type=click.IntRange(0, 65535), default=0)
 @click.option("--ready-file", type=_FILE, help="Where to write the addresses and the token.")
 @click.option("--journal", type=_FILE, help="SQLite file; goes on where it left off.")
-@click.option("--account", "accounts", multiple=True, metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
+@click.option("--account", "accounts", multiple=True, metavar=ACCOUNT)
 @click.option(
     "--weight-limit",
     type=click.IntRange(1),

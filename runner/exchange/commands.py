@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from runner.exchange.messages import Clear, Fault, NewAccount, Ready, State
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _NAMES = (*get_args(FaultName), "clear")
+ACCOUNT = "NAME:KEY:SECRET[:ASSET=AMOUNT|:ip=ADDRESS|:may=PERMISSION]..."
 _IN_FUTURES = "futures."
 """`futures.USDT=1000` is money in the futures wallet."""
 
@@ -59,7 +60,7 @@ def account() -> None:
 
 
 @account.command()
-@click.argument("text", metavar="NAME:KEY:SECRET[:ASSET=AMOUNT]...")
+@click.argument("text", metavar=ACCOUNT)
 @click.option(
     "--permission",
     "permissions",
@@ -78,8 +79,12 @@ def add(
     as_json: bool,
 ) -> None:
     """Open an account with money in it."""
-    allowed = {"permissions": permissions or None, "addresses": addresses}
-    opened = parsed_account(text).model_copy(update=allowed)
+    told = parsed_account(text)
+    allowed = {
+        "permissions": (*(told.permissions or ()), *permissions) or None,
+        "addresses": (*told.addresses, *addresses),
+    }
+    opened = told.model_copy(update=allowed)
     ask(ready_file, as_json, lambda ready: remote.ask(ready, "account", opened))
 
 
@@ -128,24 +133,38 @@ def fault(
 
 
 def parsed_account(text: str) -> NewAccount:
-    """`NAME:KEY:SECRET[:ASSET=AMOUNT]...` as an account.
+    """An account as it is written on the command line, like `ACCOUNT`.
 
     :raises BadInput: when it is written otherwise.
     """
     parts = text.split(":")
-    hint = "write it as alice:key:secret:USDT=1000"
+    hint = "write it as alice:key:secret:USDT=1000:ip=127.0.0.1:may=trade"
     if len(parts) < 3 or not all(parts[:3]):
         raise BadInput("--account: should have a name, a key and a secret", hint)
     funds: dict[str, Decimal] = {}
     futures: dict[str, Decimal] = {}
+    allowed: dict[str, list[str]] = {"ip": [], "may": []}
     for part in parts[3:]:
         asset, _, amount = part.partition("=")
+        if asset in allowed:
+            allowed[asset].append(amount)
+            continue
         wallet = futures if asset.startswith(_IN_FUTURES) else funds
         try:
             wallet[asset.removeprefix(_IN_FUTURES)] = Decimal(amount)
         except InvalidOperation:
             raise BadInput(f"--account: {part!r} is no amount of an asset", hint) from None
-    return NewAccount(name=parts[0], key=parts[1], secret=parts[2], funds=funds, futures=futures)
+    if unknown := sorted({*allowed["may"]} - {*get_args(Permission)}):
+        raise BadInput(f"--account: may={unknown[0]}: there is no such permission", hint)
+    return NewAccount(
+        name=parts[0],
+        key=parts[1],
+        secret=parts[2],
+        permissions=cast(tuple[Permission, ...], tuple(allowed["may"])) or None,
+        addresses=tuple(allowed["ip"]),
+        funds=funds,
+        futures=futures,
+    )
 
 
 def _seconds(option: str, text: str) -> int:

@@ -10,6 +10,8 @@ import pytest
 from tests.agent.train import Train, laid
 from tests.exchange.running import Running, running
 
+ACCOUNTS = ("sandbox:key:secret:USDT=250", "prod:pkey:ps:USDT=10000")
+
 Lay = Callable[..., AbstractContextManager[Train]]
 
 
@@ -33,7 +35,7 @@ def approver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stepped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A rehearsal exchange in steps of its clock, with an account for each live environment."""
-    accounts = ("--account", "sandbox:key:secret:USDT=250", "--account", "prod:pkey:ps:USDT=10000")
+    accounts = [f"--account={each}:ip=127.0.0.1" for each in ACCOUNTS]
     folder = tmp_path_factory.mktemp("exchange")
     with running(root, folder, "--start", "2022-03-01", *accounts) as exchange:
         yield exchange

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.adapters.redaction import Redactor
+from pipelines.domain.secret import Secret
 from pipelines.errors import CannotTell
 from runner.agent.house import give, user_of
 from runner.agent.launcher import Launcher
@@ -187,16 +189,17 @@ def test_a_python_without_freqtrade_starts_nothing_and_leaves_the_lock_free(
     start: Start, bots: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho no module named freqtrade >&2\nexit 1\n")
+    broken.write_text("#!/bin/sh\necho no module named freqtrade, correct-horse >&2\nexit 1\n")
     broken.chmod(0o755)
     lock = Lock(tmp_path / "locks" / "test.beat")
-    launcher = Launcher(bots=bots, python=str(broken), log=tmp_path / "log")
+    hidden = Redactor([Secret("correct-horse")])
+    launcher = Launcher(bots=bots, python=str(broken), log=tmp_path / "log", hidden=hidden)
 
     with pytest.raises(CannotTell, match="could not be loaded"):
         start(lock, launcher)
 
     assert not lock.held()
-    assert "no module named freqtrade" in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text() == "no module named freqtrade, [redacted]\n"
 
 
 def test_a_bot_that_cannot_enter_its_folder_says_so(
@@ -211,7 +214,8 @@ def test_a_bot_that_cannot_enter_its_folder_says_so(
         wait(lambda: not lock.held())
     finally:
         bots.chmod(0o755)
-    assert "test.beat: [Errno 13] Permission denied" in (bots / "preloaded.log").read_text()
+    log = bots / "preloaded.log"
+    wait(lambda: "test.beat: [Errno 13] Permission denied" in log.read_text())
 
 
 def test_what_could_not_be_started_leaves_no_descriptor_open(

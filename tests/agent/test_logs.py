@@ -1,12 +1,15 @@
 """What bots print, in files of a limited size."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from runner.bots.logs import Rotating
+from pipelines.adapters.redaction import Redactor
+from pipelines.domain.secret import Secret
+from runner.bots.logs import Rotating, poured
 
 PRINTING = """
 import os, sys
@@ -110,3 +113,17 @@ def test_a_flood_of_lines_fills_no_disk(tmp_path: Path) -> None:
 def test_a_bot_goes_on_while_its_log_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     assert printed(tmp_path / "log", "print('x' * 200_000, flush=True)\n") == ""
+
+
+def test_what_comes_out_of_a_pipe_is_written_down_without_secrets(tmp_path: Path) -> None:
+    """Also those that were learnt after it began."""
+    reading, writing = os.pipe()
+    hidden = Redactor()
+    thread = poured(reading, Rotating(tmp_path / "log"), hidden.stream())
+    with os.fdopen(writing, "wb", buffering=0) as pipe:
+        pipe.write(b"before correct-")
+        hidden.know([Secret("correct-horse")])
+        pipe.write(b"horse after\n")
+    thread.join(10)
+
+    assert (tmp_path / "log").read_text() == "before [redacted] after\n"

@@ -44,6 +44,10 @@ def test_a_key_trades_and_never_withdraws_unless_more_is_given(opened: Open) -> 
     assert allowed(careless) - allowed(usual) == {"enableFutures", "enableWithdrawals"}
     assert careless.privateGetAccount()["canWithdraw"] is True
 
+    moves = opened("moves", permissions=("trade", "internal-transfer", "universal-transfer"))
+    told = {"enableInternalTransfer", "permitsUniversalTransfer"}
+    assert allowed(moves) - allowed(usual) == told
+
 
 def test_a_key_that_may_only_read_places_and_cancels_nothing(opened: Open) -> None:
     reads = opened("reader", permissions=("read",))

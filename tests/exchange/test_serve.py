@@ -230,6 +230,10 @@ def test_the_commands_speak_to_it(exchange: Any) -> None:
         told = exchange.ccxt("e", "e").sapiGetAccountApiRestrictions()
     assert (told["enableSpotAndMarginTrading"], told["enableFutures"]) == (False, True)
     assert told["ipRestrict"] is True
+    command("account", "add", "fay:f:f:USDT=1:ip=127.0.0.1:may=trade:may=withdraw", *there)
+    with exchange.then():
+        told = exchange.ccxt("f", "f").sapiGetAccountApiRestrictions()
+    assert (told["enableWithdrawals"], told["ipRestrict"]) == (True, True)
     before = exchange.now
     command("step", "--seconds", "60", *there)
     assert (exchange.now - before).total_seconds() == 60
@@ -270,6 +274,7 @@ def test_a_fault_is_armed_as_it_is_written(
         (("fault", "partial_fill", "--share", "1", "--by", "1%"), "--share: cannot stand beside"),
         (("serve", "--start", "1999-01-01"), "--start: there are no candles then"),
         (("serve", "--account", "alice"), "--account: should have a name, a key and a secret"),
+        (("serve", "--account", "a:k:s:may=steal"), "--account: may=steal: there is no such"),
         (("serve", "--fee", "much"), "--fee: should be a share between 0 and 1"),
         (("serve", "--markets", "nowhere.json"), "nowhere.json: cannot be read"),
         (("status", "--ready-file", "nowhere.json"), "nowhere.json: there is no such file"),

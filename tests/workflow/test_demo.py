@@ -224,7 +224,7 @@ class TestTheWholeDemo:
     def test_no_secret_is_printed(self, ran: Ran) -> None:
         key = (ran.out / "keys" / demo_project.APPROVER).read_text().splitlines()[1]
         assert key not in ran.said
-        assert "--account=sandbox:…:…:USDT=250" in ran.said
+        assert "--account=sandbox:…:…:USDT=250:ip=127.0.0.1" in ran.said
 
 
 def timeline(ran: Ran) -> Timeline:

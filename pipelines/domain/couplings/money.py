@@ -1,9 +1,11 @@
 """Rules on what separates paper from money."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
-from pipelines.domain.couplings.arrangement import Arrangement, Clash
-from pipelines.domain.secret import OPENS
+from pipelines.domain.couplings.accounts import label
+from pipelines.domain.couplings.arrangement import Arrangement, Clash, Kept
+from pipelines.domain.secret import OPENS, SecretName
 
 
 def stoploss(arranged: Arrangement) -> Iterator[Clash]:
@@ -44,7 +46,7 @@ def paper(arranged: Arrangement) -> Iterator[Clash]:
 
 
 def keys(arranged: Arrangement) -> Iterator[Clash]:
-    """What trades with money names its account and what opens it."""
+    """What trades with money names its account and what opens it, and nothing else has its key."""
     for where, environment in arranged.every():
         if environment.mode != "live":
             continue
@@ -56,6 +58,18 @@ def keys(arranged: Arrangement) -> Iterator[Clash]:
                 named = ", ".join(environment.secrets) or "none"
                 hint = f"add it: without {name} no order is taken"
                 yield Clash(where, "secrets", f"{name} in live", named, hint)
+    opened = [k for k in sorted(arranged.host.kept) if k.name is SecretName.EXCHANGE_KEY]
+    for one, other in combinations(opened, 2):
+        same = one.fingerprint == other.fingerprint
+        if same and _account(arranged, one) != _account(arranged, other):
+            where, hint = arranged.file_of(other.scope.environment), "make a key for each account"
+            expected = f"a key of its own for {other.scope}"
+            yield Clash(where, "secrets", expected, f"the one of {one.scope}", hint)
+
+
+def _account(arranged: Arrangement, kept: Kept) -> str:
+    environment = arranged.named(kept.scope.environment)
+    return label(environment, kept.scope.account) if environment else ""
 
 
 def demo(arranged: Arrangement) -> Iterator[Clash]:

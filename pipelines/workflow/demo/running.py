@@ -30,7 +30,7 @@ def running(ground: Ground, programs: Programs, start: datetime) -> Iterator[Non
     """
     keys = {name: (dice.token_hex(16), dice.token_hex(16)) for name in _FUNDS}
     accounts = [
-        f"--account={name}:{key}:{secret}:USDT={_FUNDS[name]}"
+        f"--account={name}:{key}:{secret}:USDT={_FUNDS[name]}:ip=127.0.0.1"
         for name, (key, secret) in keys.items()
     ]
     with ExitStack() as stack:

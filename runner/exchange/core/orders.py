@@ -126,8 +126,10 @@ class Balance:
     locked: Decimal = ZERO
 
 
-Permission = Literal["read", "trade", "futures", "withdraw"]
-"""What a key may do. Nobody can withdraw here: it is only told."""
+Permission = Literal[
+    "read", "trade", "futures", "withdraw", "internal-transfer", "universal-transfer"
+]
+"""What a key may do. Nobody can move money away from here: it is only told."""
 
 
 @dataclass(frozen=True)

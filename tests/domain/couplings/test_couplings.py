@@ -216,6 +216,18 @@ CASES: dict[str, tuple[Case, tuple[str, str], Case]] = {
         (PROD, "secrets"),
         Case({"prod": BOTH}),
     ),
+    "keys: one for two accounts": (
+        Case(host=Host(kept=(kept("sandbox", "sandbox", KEY), kept("prod", "prod", KEY)))),
+        (SANDBOX, "secrets"),
+        Case(host=Host(kept=(kept("sandbox", "sandbox", KEY, "y"), kept("prod", "prod", KEY)))),
+    ),
+    "keys: one that an account has in two environments": (
+        Case({"prod": {"account": "a"}, "sandbox": {"account": "b"}},
+             host=Host(kept=(kept("sandbox", "b", KEY), kept("prod", "a", KEY)))),
+        (SANDBOX, "secrets"),
+        Case({"prod": {"account": "a"}, "sandbox": {"account": "a"}},
+             host=Host(kept=(kept("sandbox", "a", KEY), kept("prod", "a", KEY)))),
+    ),
     "demo: at a real exchange": (
         Case({"prod": {"exchange": {"rehearsal": False}}}, demo=True),
         ("environments/demo/prod.yaml", "exchange.rehearsal"),
