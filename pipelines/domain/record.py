@@ -130,8 +130,7 @@ class Record:
             latest = max(latest, entry.at) if latest else entry.at
             if isinstance(entry, Delivered):
                 delivered.setdefault(entry.envelope, entry)
-            elif not isinstance(entry, LeaseTaken):
-                key = (entry.environment, entry.strategy)
+            for key in _meant(entry, tracks):
                 tracks[key] = _follow(tracks.get(key, _EMPTY), entry)
         return Record(tracks, count, latest, delivered)
 
@@ -156,6 +155,15 @@ class Record:
         """The halt that keeps a strategy's bot from opening trades."""
         own = self.track(environment, strategy).halt
         return own or self.track(environment, ALL).halt
+
+
+def _meant(entry: Entry, tracks: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The tracks that an entry is about. Who lifts something for all lifts it for each."""
+    if isinstance(entry, LeaseTaken | Delivered):
+        return set()
+    lifts = isinstance(entry, Unheld | Resumed) and entry.strategy == ALL
+    each = {key for key in tracks if lifts and key[0] == entry.environment}
+    return each | {(entry.environment, entry.strategy)}
 
 
 def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911

@@ -105,9 +105,12 @@ class Light:
         tar, dsse = (base64.b64encode(content).decode() for content in files)
         return self.ask("deliver", tar=tar, dsse=dsse)
 
-    def approve(self, release: Release, environment: str, step: int = 1) -> Any:
+    def approve(
+        self, release: Release, environment: str, step: int = 1, key: Path | None = None
+    ) -> Any:
         """Sign, as `sluice approve` does, and hand it in."""
-        assert self.train.approver is not None
+        key = key or self.train.approver
+        assert key is not None
         told = self.ask("explain", release=str(release.id), environment=environment, step=step)
         stands = Explained.model_validate(told, strict=False)
         statement = ApprovalStatement(
@@ -119,7 +122,7 @@ class Light:
             sequence=stands.sequence,
             expires=stands.at + timedelta(days=7),
         )
-        signature = approvals.sign(statement, self.train.approver).decode()
+        signature = approvals.sign(statement, key).decode()
         signed = statement.canonical().decode()
         return self.ask("approve", environment=environment, statement=signed, signature=signature)
 

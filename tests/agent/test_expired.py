@@ -51,6 +51,14 @@ def without_trades(train: Train) -> None:
     raise AssertionError(train.told())
 
 
+def killed(train: Train) -> None:
+    """The bot was killed, after a steady time, and the wait for its next start is over."""
+    train.exchange.step(minutes=11)
+    train.end_bot(train.house.lock("test", "beat"))
+    train.until_phase("test", "failed")
+    train.exchange.step(minutes=1)
+
+
 @pytest.fixture(scope="module")
 def expired(train: Train, fresh: SigningKey) -> tuple[Release, Release]:
     """The first release was delivered with a key that has expired since; the second one runs."""
@@ -95,9 +103,7 @@ def test_a_rollback_leads_back_to_it_and_it_trades(train: Train, back: Release) 
 
 
 def test_a_bot_of_it_that_dies_is_started_again(train: Train, back: Release) -> None:
-    train.end_bot(train.house.lock("test", "beat"))
-    train.until_phase("test", "failed")
-    train.exchange.step(minutes=1)
+    killed(train)
     train.until_running("test", back)
 
 
@@ -132,9 +138,7 @@ def test_another_envelope_in_its_place_does_not_inherit_the_delivery(
     assert signing.opened(dsse, "dsse")[1].predicate.release == back
     path.write_bytes(dsse)
     try:
-        train.end_bot(train.house.lock("test", "beat"))
-        train.until_phase("test", "failed")
-        train.exchange.step(minutes=1)
+        killed(train)
         there = train.strategy("test")
         assert "demo-1 has expired" in there.decision
         assert not train.house.lock("test", "beat").held()
@@ -153,9 +157,7 @@ def test_a_key_that_was_revoked_or_taken_out_lets_nothing_run(
 ) -> None:
     trust(train, line)
     try:
-        train.end_bot(train.house.lock("test", "beat"))
-        train.until_phase("test", "failed")
-        train.exchange.step(minutes=1)
+        killed(train)
         assert said in train.strategy("test").decision
         assert not train.house.lock("test", "beat").held()
     finally:

@@ -605,6 +605,21 @@ def test_after_a_rollback_the_same_release_stays_out_until_a_human_lifts_the_hol
     assert isinstance(story.ask("1.1.0", "prod"), Eligible)
 
 
+def test_whoever_lifts_for_all_lifts_for_each() -> None:
+    """'sluice unhold prod' and 'sluice resume prod' name no strategy."""
+    story = approved()
+    story.promote("1.1.0", "prod")
+    story.verify("1.1.0", "prod")
+    story.promote("1.0.0", "prod", Kind.ROLLBACK)
+    story.say(Held, "prod")
+    story.say(Halted, "prod")
+    two_sign()(story)
+    assert set(about(story.ask("1.1.0", "prod"))) == {Because.HOLD, Because.HALT}
+    story.say(Unheld, "prod", "*")
+    story.say(Resumed, "prod", "*")
+    assert isinstance(story.ask("1.1.0", "prod"), Eligible)
+
+
 def test_after_a_rollback_a_newer_release_lifts_the_hold() -> None:
     story = rolled_back()
     story.soak("1.2.0", "sandbox", 20, 5)
