@@ -5,6 +5,7 @@ Each is told as an error and leaves an alert, nothing is lost, and bots go on. T
 """
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -12,23 +13,28 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import sqlalchemy as sa
 from pydantic import JsonValue
 
 from pipelines.adapters import agent as client
 from pipelines.adapters.ledger import Moved
 from pipelines.adapters.releases import ReleaseStore
+from pipelines.domain.decision import turn_back
 from pipelines.domain.deployment import Phase
-from pipelines.domain.entry import Halted
+from pipelines.domain.entry import Halted, Verified
 from pipelines.domain.release import Release
 from pipelines.errors import AgentUnreachable, CannotTell, Refused, SluiceError
 from runner.agent import records
 from runner.agent.cli import rounded
 from runner.agent.launcher import Launcher
 from runner.bots.messages import Holder
+from tests.agent.doomed import STEPS
 from tests.agent.light import Light, files, launched_by, light, project
 from tests.agent.train import Train
 
@@ -403,6 +409,52 @@ def test_of_two_agents_that_decide_at_once_one_is_told_to_decide_again(
         other.ledger.append(halted, after=other.head)
     assert there.entries() == before
     other.ledger.close()
+
+
+def test_killed_at_any_step_of_giving_up_nothing_is_given_up_that_nobody_was_told_of(
+    train: Train, launcher: Launcher, old: Files, new: Files, tmp_path: Path
+) -> None:
+    ended, kinds = [], set()
+    for step in range(1, 60):
+        with light(train, launcher, tmp_path / str(step)) as there:
+            there.deliver(old[1:])
+            if step % 2:
+                # There is something to go back to.
+                about = {"environment": "test", "strategy": "beat", "digest": old[0].digest}
+                there.agent.ledger.append(Verified(**about, at=there.now))
+                there.agent.read()
+            there.deliver(new[1:])
+            there.agent.ledger.close()
+            child = os.fork() or giving_up(there, step // 2 + 1)
+            ended.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            there.open()
+            told = [e for e in there.entries() if e["entry"] == "escalated" or e.get("automatic")]
+            kinds |= {entry["entry"] for entry in told}
+            for entry in told:
+                assert any(entry["reason"] in alert for alert in there.alerts()), step
+        if ended[-2:] == [0, 0]:
+            break
+    assert set(ended[:4]) == {-signal.SIGKILL}
+    assert ended[-2:] == [0, 0], "the last two were killed at no step"
+    assert kinds == {"promotion", "escalated"}
+
+
+def giving_up(there: Light, step: int) -> NoReturn:
+    code = 1
+    try:
+        sys.addaudithook(STEPS.hook)
+        sa.event.listen(sa.Engine, "before_cursor_execute", STEPS.statement)
+        sa.event.listen(sa.Engine, "commit", STEPS.one)
+        there.open()
+        there.agent.read()
+        track = there.agent.record.track("test", "beat")
+        back = turn_back(track, "test", "beat", ())
+        action = replace(back, reasons=("it kept dying",))
+        STEPS.gone, STEPS.last = 0, step
+        there.agent._guarded(action, there.agent.declared(), there.now)
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def test_an_exchange_that_cannot_be_reached_is_told_and_bots_go_on(there: Light) -> None:

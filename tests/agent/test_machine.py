@@ -246,8 +246,8 @@ def machine(
 
 def test_whatever_happens_what_must_hold_does(machine: type[Machine]) -> None:
     how = settings(
-        max_examples=12,
-        stateful_step_count=22,
+        max_examples=8,
+        stateful_step_count=18,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -183,7 +183,8 @@ def test_two_statements_that_say_nothing_have_nothing_in_common() -> None:
     unsaid: dict[str, Any] = {"trades_digest": None, "remainder": None}
     silent = packed(strategy(), PINS, LOCK, **unsaid)
     assert not mends(newer(**unsaid), silent)
-    assert not mends(newer(trades_digest=None), packed(strategy(), PINS, LOCK, trades_digest=None))
+    for name in unsaid:
+        assert not mends(newer(**{name: None}), packed(strategy(), PINS, LOCK, **{name: None}))
 
 
 @pytest.mark.parametrize(
