@@ -196,7 +196,10 @@ def _whereabouts(home: Path) -> Whereabouts:
     path = home / WHERE
     if not path.is_file():
         raise AgentUnreachable(f"{home}: no agent runs with this home", _HINT)
-    return load_json(path, Whereabouts)
+    try:
+        return load_json(path, Whereabouts)
+    except BadInput as error:
+        raise AgentUnreachable(error.message, "start the agent again: it writes it anew") from None
 
 
 def _line(connection: socket.socket) -> bytes:

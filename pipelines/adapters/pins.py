@@ -21,12 +21,20 @@ def read(root: Path, checkout: Path) -> Pins:
     :raises CannotTell: when this Sluice has no lock.
     """
     declared = documents.load(root / WHERE, DeclaredPins, WHERE, topic="releases")
+    packages = lock(checkout)
+    freqtrade = _FREQTRADE.search(packages.decode(errors="replace"))
+    if not freqtrade:
+        raise Problem(LOCK, "pins no freqtrade", hint="run 'requirements/compile.sh'")
+    return Pins(freqtrade=freqtrade[1], requirements=sha256(packages), python=declared.python)
+
+
+def lock(checkout: Path) -> bytes:
+    """The lock that the Sluice in `checkout` is installed from.
+
+    :raises CannotTell: when there is none.
+    """
     try:
-        lock = (checkout / LOCK).read_bytes()
+        return (checkout / LOCK).read_bytes()
     except OSError as error:
         message = f"{checkout / LOCK}: cannot be read: {error.strerror}"
         raise CannotTell(message, "run sluice in a checkout of the project") from None
-    freqtrade = _FREQTRADE.search(lock.decode(errors="replace"))
-    if not freqtrade:
-        raise Problem(LOCK, "pins no freqtrade", hint="run 'requirements/compile.sh'")
-    return Pins(freqtrade=freqtrade[1], requirements=sha256(lock), python=declared.python)

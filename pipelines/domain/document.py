@@ -20,6 +20,11 @@ class Document(BaseModel):
         return sha256(self.canonical())
 
 
+def unsaid(value: object) -> bool:
+    """For fields that came later: documents that say nothing there keep their bytes."""
+    return value is None
+
+
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A sha256 in lower-case hex."""
 

@@ -116,12 +116,21 @@ def _demo(case: _Case) -> _Said:
 
 
 def _asked(case: _Case) -> _Said:
-    if case.candidate.automatic and case.policy.approval is not Approval.AUTOMATIC:
+    if not case.candidate.automatic:
+        return
+    hint, wanted = "ask with 'sluice promote'", case.track.current
+    if case.policy.approval is not Approval.AUTOMATIC:
         text = f"nobody asked for it, and approval here is {case.policy.approval}"
-        yield _against(Because.ASKED, text, "ask with 'sluice promote'")
-    wanted = case.track.current
-    if case.candidate.automatic and wanted and wanted.digest == case.candidate.digest:
+        yield _against(Because.ASKED, text, hint)
+    if wanted and wanted.digest == case.candidate.digest:
         yield _against(Because.ASKED, "it is wanted here already", "")
+    elif wanted is None and case.track.promotions:
+        yield _against(Because.ASKED, "nothing is wanted here since it was taken away", hint)
+    # Only ever forward: so nothing goes to and fro, whatever is held, rolled back and lifted.
+    been = [stay.promotion.release for stay in case.track.past if stay.promotion.release]
+    newest = max(been, key=version_of, default=None)
+    if newest and version_of(case.candidate.release) <= version_of(newest):
+        yield _against(Because.ASKED, f"no newer than {newest}, which was here before", hint)
 
 
 def _hold(case: _Case) -> _Said:
@@ -157,6 +166,9 @@ def _version(case: _Case) -> _Said:
     elif mine == other:
         text = f"{wanted.promotion.release} has the same version and another digest"
         yield _against(Because.VERSION, text, "give it a version of its own")
+    elif case.is_hotfix:
+        text = f"a hotfix of {wanted.promotion.release}: only freqtrade or ccxt is another, "
+        yield _for(Because.VERSION, f"{text}every trade of its evidence is the same")
 
 
 def _upstream(case: _Case) -> _Said:
@@ -185,14 +197,16 @@ def _soak(case: _Case) -> _Said:
     if soak is None or name is None:
         return
     time, trades = case.upstream(name).soak(case.candidate.digest)
-    asked, shortened = soak, ""
+    asked, shortened, or_else = soak, "", ""
     if case.is_hotfix and approving.signers(case.good) >= max(HOTFIX_SIGNATURES, case.needed):
         asked, shortened = _tenth(soak), ", shortened for a hotfix with two signatures"
+    elif case.is_hotfix:
+        or_else = ", or two signatures: for a hotfix the tenth part is enough then"
     hours = time.total_seconds() / 3600
     text = f"{hours:.1f} of {asked.hours:.1f} hours verified in {name}{shortened}"
-    yield (time < asked.time, Reason(Because.SOAK_TIME, text, "only time helps"))
+    yield (time < asked.time, Reason(Because.SOAK_TIME, text, f"only time helps{or_else}"))
     text = f"{trades} of {asked.trades} trades closed in {name}{shortened}"
-    yield (trades < asked.trades, Reason(Because.SOAK_TRADES, text, "only trades help"))
+    yield (trades < asked.trades, Reason(Because.SOAK_TRADES, text, f"only trades help{or_else}"))
 
 
 def _crowded(case: _Case) -> _Said:

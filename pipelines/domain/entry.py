@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from pipelines.domain.document import Digest, Document
-from pipelines.domain.promotion import Approved, Name, Promotion
+from pipelines.domain.promotion import Approved, Name, Promotion, ReleaseId
 
 ALL = "*"
 """Every strategy of an environment."""
@@ -81,6 +81,22 @@ class Escalated(_Observed):
     reason: str
 
 
+class Delivered(Document):
+    """A release was taken once everything that is signed about it held.
+
+    `envelope` is the sha256 of the signed statement, signatures included. `verified` is the
+    system's time, the one in which keys are valid; `at` is the agent's clock, as in every entry.
+    """
+
+    entry: Literal["delivered"] = "delivered"
+    release: ReleaseId
+    digest: Digest
+    envelope: Digest
+    verified: AwareDatetime
+    by: str
+    at: AwareDatetime
+
+
 class LeaseTaken(Document):
     """From now on this holder starts bots that trade money; whoever held an older epoch may not."""
 
@@ -102,6 +118,7 @@ Entry = Annotated[
     | Unverified
     | Seen
     | Escalated
+    | Delivered
     | LeaseTaken,
     Field(discriminator="entry"),
 ]

@@ -1,10 +1,11 @@
 """Verdicts bound to exactly one content, one set of candles and one set of thresholds."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
-from pipelines.domain.document import Digest, Document
+from pipelines.domain.document import Digest, Document, unsaid
 from pipelines.domain.verdict import Status, Verdict, overall
 
 
@@ -19,7 +20,8 @@ class Evidence(Document):
     """What is known about one subject on one set of data.
 
     `complete` is true when every check of the gate ran, none of them left out by choice. `demo` is
-    true when the thresholds were those of environments/demo.
+    true when the thresholds were those of environments/demo. `trades_digest` is over every trade of
+    the backtest, once it has passed.
     """
 
     strategy: str
@@ -36,6 +38,7 @@ class Evidence(Document):
     tool_versions: dict[str, str]
     verdicts: tuple[Verdict, ...]
     taken_at: AwareDatetime
+    trades_digest: Annotated[Digest | None, Field(exclude_if=unsaid)] = None
 
     @property
     def status(self) -> Status:
@@ -70,6 +73,6 @@ class Evidence(Document):
 
         Evidence that could not tell answers nothing: trying again may.
         """
-        varying = {"verdicts", "taken_at"}
+        varying = {"verdicts", "taken_at", "trades_digest"}
         same = self.model_dump(exclude=varying) == asked.model_dump(exclude=varying)
         return same and self.status is not Status.ERRORED

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pipelines.domain.entry import (
     ALL,
+    Delivered,
     Entry,
     Escalated,
     Halted,
@@ -103,11 +104,15 @@ _EMPTY = Track()
 
 @dataclass(frozen=True)
 class Record:
-    """All tracks, by environment and strategy, and how far the ledger was read."""
+    """All tracks, by environment and strategy, and how far the ledger was read.
+
+    `delivered` are the releases that were taken, each by the digest of what is signed about it.
+    """
 
     tracks: Mapping[tuple[str, str], Track] = field(default_factory=dict)
     count: int = 0
     latest: datetime | None = None
+    delivered: Mapping[str, Delivered] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lines: Iterable[Line]) -> "Record":
@@ -117,15 +122,25 @@ class Record:
     def after(self, lines: Iterable[Line]) -> "Record":
         """The record with further lines; what it read before is passed over."""
         tracks, count, latest = dict(self.tracks), self.count, self.latest
+        delivered = dict(self.delivered)
         for line in sorted(lines, key=lambda line: line.number):
             if line.number <= count:
                 continue
             count, entry = line.number, line.entry
             latest = max(latest, entry.at) if latest else entry.at
-            if not isinstance(entry, LeaseTaken):
-                key = (entry.environment, entry.strategy)
+            if isinstance(entry, Delivered):
+                delivered.setdefault(entry.envelope, entry)
+            for key in _meant(entry, tracks):
                 tracks[key] = _follow(tracks.get(key, _EMPTY), entry)
-        return Record(tracks, count, latest)
+        return Record(tracks, count, latest, delivered)
+
+    def verified_at(self, envelope: str, now: datetime) -> datetime:
+        """The system's time as of which signatures count: when they first held, else now.
+
+        So a key that expires takes nothing away that it had let in. One that is revoked does.
+        """
+        first = self.delivered.get(envelope)
+        return first.verified if first else now
 
     def track(self, environment: str, strategy: str) -> Track:
         """What a strategy went through in an environment, empty when it never was there."""
@@ -140,6 +155,15 @@ class Record:
         """The halt that keeps a strategy's bot from opening trades."""
         own = self.track(environment, strategy).halt
         return own or self.track(environment, ALL).halt
+
+
+def _meant(entry: Entry, tracks: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The tracks that an entry is about. Who lifts something for all lifts it for each."""
+    if isinstance(entry, LeaseTaken | Delivered):
+        return set()
+    lifts = isinstance(entry, Unheld | Resumed) and entry.strategy == ALL
+    each = {key for key in tracks if lifts and key[0] == entry.environment}
+    return each | {(entry.environment, entry.strategy)}
 
 
 def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
@@ -162,7 +186,7 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
             return _without(track, entry.digest, entry.reason)
         case Escalated():
             return _given_up(track, entry)
-        case LeaseTaken():
+        case LeaseTaken() | Delivered():
             return track
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from pipelines.domain.document import Digest, Document
+from pipelines.domain.document import Digest, Document, unsaid
 from pipelines.domain.evidence import Evidence, Isolation
 from pipelines.domain.release import Release
 from pipelines.domain.verdict import Status
@@ -65,7 +65,10 @@ def pre_authentication(payload: bytes, kind: str = PAYLOAD) -> bytes:
 
 
 class EvidenceSummary(Document):
-    """What a release was packed on. The evidence itself is named by its digest."""
+    """What a release was packed on. The evidence itself is named by its digest.
+
+    `trades_digest` is over every trade of its backtest, none where that was not kept.
+    """
 
     digest: Digest
     data_digest: Digest
@@ -75,6 +78,7 @@ class EvidenceSummary(Document):
     complete: bool
     isolation: Isolation
     synthetic: bool
+    trades_digest: Annotated[Digest | None, Field(exclude_if=unsaid)] = None
 
     @property
     def admits(self) -> bool:
@@ -94,16 +98,21 @@ def summary_of(evidence: Evidence) -> EvidenceSummary:
         complete=evidence.complete,
         isolation=evidence.isolation,
         synthetic=evidence.synthetic,
+        trades_digest=evidence.trades_digest,
     )
 
 
 class Packed(Document):
-    """The predicate: this release was packed on this evidence. `label` is `demo` or nothing."""
+    """The predicate: this release was packed on this evidence. `label` is `demo` or nothing.
+
+    `remainder` is the digest of all that it is but its version, freqtrade and ccxt.
+    """
 
     release: Release
     label: Label | None
     evidence: EvidenceSummary
     taken_at: AwareDatetime
+    remainder: Annotated[Digest | None, Field(exclude_if=unsaid)] = None
 
     @model_validator(mode="after")
     def _labelled(self) -> "Packed":

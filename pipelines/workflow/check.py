@@ -16,6 +16,7 @@ from pipelines.checks.workbench import Check, Progress, Subject, Workbench
 from pipelines.domain.candles import Candles
 from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.hotfix import trades_digest
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.thresholds import WindowThresholds, merged
 from pipelines.domain.verdict import Finding, Status, Verdict
@@ -124,7 +125,10 @@ def _examine(
     if known:
         return _reported(subject, bench, known[0], known[1], cached=True)
     verdicts = _verdicts(wanted, subject, bench)
-    evidence = evidence.model_copy(update={"verdicts": verdicts, "taken_at": bench.clock.now()})
+    found = {"verdicts": verdicts, "taken_at": bench.clock.now()}
+    evidence = evidence.model_copy(
+        update={**found, "trades_digest": _trades(verdicts, subject, bench)}
+    )
     return _reported(subject, bench, evidence, store.save(evidence), cached=False)
 
 
@@ -194,6 +198,16 @@ def _reported(
         cached=cached,
         thresholds=_thresholds(subject),
     )
+
+
+def _trades(verdicts: tuple[Verdict, ...], subject: Subject, bench: Workbench) -> str | None:
+    """The digest of the trades that the backtest was judged by, once it has passed."""
+    passed = any(v.check == backtest.NAME and v.status is Status.PASSED for v in verdicts)
+    kept = bench.cache.get(log_key(subject.strategy, subject.environment, bench))
+    if not passed or kept is None:
+        return None
+    told = BacktestReply.model_validate_json(kept).windows
+    return trades_digest({name: reply.log for name, reply in told.items() if reply.log})
 
 
 def _thresholds(subject: Subject) -> dict[str, WindowThresholds]:

@@ -14,6 +14,7 @@ from pipelines.domain.candles import DataLock
 from pipelines.domain.document import sha256
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.grounds import Grounds
+from pipelines.domain.hotfix import remainder
 from pipelines.domain.release import Pins, Release, conflicts, release_of
 from pipelines.domain.statement import (
     DEMO,
@@ -73,7 +74,13 @@ def pack(
         if evidence is None or reasons:
             raise _refused(release, reasons)
         tar = packing.pack(release, strategy)
-        packed = Packed(release=release, label=label, evidence=summary_of(evidence), taken_at=now)
+        packed = Packed(
+            release=release,
+            label=label,
+            evidence=summary_of(evidence),
+            taken_at=now,
+            remainder=remainder(strategy, pinned, pins.lock(CHECKOUT).decode()),
+        )
         envelope = _signed(release_statement(packed, sha256(tar)), before, signer, trust, now)
         anew = store.save(release, tar, envelope)
     return PackedRelease(

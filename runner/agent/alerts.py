@@ -46,10 +46,15 @@ class Alerts:
             return
         self._told.add(key)
 
-    def over(self, environment: str, strategy: str) -> None:
-        """It is as it should be again: the same alerts are news the next time."""
+    def over(self, environment: str, strategy: str, beginning: str = "") -> None:
+        """It is as it should be again: the same alerts are news the next time.
+
+        With a `beginning` only those whose text begins so.
+        """
         about = environment, strategy
-        self._told = {told for told in self._told if told[:2] != about}
+        self._told = {
+            told for told in self._told if told[:2] != about or not told[2].startswith(beginning)
+        }
 
     def every(self) -> tuple[Alert, ...]:
         """All that were raised, the oldest first. A line that was cut off is left out."""

@@ -18,7 +18,7 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.redaction import Redacting, Redactor
 from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
-from runner.agent.alerts import Alerts
+from runner.agent.alerts import Alert, Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
 from runner.agent.down import down as end_all
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 10.0
 _BUSY_SECONDS = 0.5
+_NOTHING_DONE = "nothing was done in this round: "
 
 _LINE = "%(asctime)s %(levelname)s %(message)s"
 _HIDDEN = Redactor()
@@ -104,13 +105,22 @@ class _Opening:
         _HIDDEN.know(SecretStore(home).known())
         launcher = Launcher(bots=home, log=home / "preloaded.log", hidden=_HIDDEN)
         try:
-            ledger = Ledger.open(self._ledger, self.house.anchor)
-            rehearsal, clock = self._time()
+            ledger, rehearsal, clock = self._opened()
             crew = Crew(self.house, launcher, rehearsal, _HIDDEN)
             yield Agent(self.seat, ledger, crew, Alerts(self.house.alerts, _HIDDEN), clock)
         finally:
             launcher.close()
             os.close(held)
+
+    def _opened(self) -> "tuple[Ledger, Rehearsal | None, _Clock]":
+        try:
+            return Ledger.open(self._ledger, self.house.anchor), *self._time()
+        except SluiceError as error:
+            alerts, text = Alerts(self.house.alerts), f"the agent cannot run: {error.message}"
+            # Whatever starts it again and again is not to fill the disk with one and the same.
+            if [each.text for each in alerts.every()[-1:]] != [text]:
+                _alert(alerts, text)
+            raise
 
     def _time(self) -> tuple[Rehearsal | None, "_Clock"]:
         if self._exchange is None:
@@ -153,7 +163,7 @@ def run(opening: _Opening, tick: float) -> None:
         verbs = Verbs(agent, opening.root)
         try:
             while not stopping:
-                busy = _round(agent)
+                busy = rounded(agent)
                 door.serve(verbs.answer, _BUSY_SECONDS if busy else tick, lambda: stopping)
         finally:
             door.close()
@@ -201,15 +211,24 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
-def _round(agent: Agent) -> bool:
-    """One tick; true while a bot is being started. What cannot be told is tried again."""
+def rounded(agent: Agent) -> bool:
+    """One tick; true while a bot is being started. What cannot be told is told and tried again."""
     try:
         for action in agent.tick():
             logger.info("%s", action)
-        return agent.is_busy(agent.declared(), agent.clock())
-    except SluiceError as error:
-        logger.warning("%s", error.message)
+        busy = agent.is_busy(agent.declared(), agent.clock())
+    except (SluiceError, OSError) as error:
+        text = error.message if isinstance(error, SluiceError) else str(error)
+        logger.warning("%s", text)
+        _alert(agent.alerts, f"{_NOTHING_DONE}{text}")
         return False
+    agent.alerts.over("", "", _NOTHING_DONE)
+    return busy
+
+
+def _alert(alerts: Alerts, text: str) -> None:
+    """For the host as a whole, in the system's time: the agent's own clock may be what is gone."""
+    alerts.raise_(Alert(at=datetime.now(UTC), severity="money", text=text))
 
 
 def _refuse_what_was_not_done(agent: Agent) -> None:

@@ -16,17 +16,18 @@ from pydantic import JsonValue
 from pipelines.adapters import approvals, signing
 from pipelines.adapters.agent import About, Approve, Asked, Deliver, Promote, read_args
 from pipelines.adapters.releases import Stored
-from pipelines.adapters.verifying import verify
 from pipelines.domain.decision import RollBack, turn_back
+from pipelines.domain.document import sha256
 from pipelines.domain.eligibility import Eligible
-from pipelines.domain.entry import ALL, Entry, Halted, Held, Resumed, Unheld
+from pipelines.domain.entry import ALL, Delivered, Entry, Halted, Held, Resumed, Unheld
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
-from pipelines.domain.release import conflicts
+from pipelines.domain.release import Release, conflicts
 from pipelines.errors import BadInput, Refused
+from runner.agent.believing import believed
 from runner.agent.clearance import refusal, veiled
 from runner.agent.declared import Declared
-from runner.agent.entering import approvers, may_enter, store, stored
+from runner.agent.entering import approvers, may_enter, promotion_of, store, stored
 from runner.agent.tick import Agent
 
 _TOLD: Mapping[str, type[Held] | type[Unheld] | type[Halted] | type[Resumed]] = {
@@ -61,7 +62,7 @@ class Deciding:
         given = read_args(asked, Deliver)
         tar, dsse = _decoded(given.tar, "tar"), _decoded(given.dsse, "dsse")
         train = self.agent.declared()
-        found = verify(tar, dsse, train.trust, datetime.now(UTC))
+        found = believed(tar, dsse, train.trust, self.agent.record)
         if found.reasons or found.statement is None:
             raise Refused("\n".join(found.reasons), "see 'sluice docs releases'")
         release, releases = found.statement.predicate.release, store(self.agent)
@@ -70,9 +71,25 @@ class Deciding:
             if against := conflicts(release, others):
                 raise Refused("\n".join(against), "give it a version of its own")
             releases.save(release, tar, signing.opened(dsse, "statement")[0])
+        self._remember(release, dsse)
         promoted, refused = self._let_in(releases.stored(release.digest), train)
         told: dict[str, JsonValue] = {"release": str(release.id), "digest": release.digest}
         return {**told, "promoted": promoted, "refused": refused}
+
+    def _remember(self, release: Release, dsse: bytes) -> None:
+        """Remember when what is signed about it held for the first time."""
+        envelope = sha256(dsse)
+        if envelope in self.agent.record.delivered:
+            return
+        delivered = Delivered(
+            release=str(release.id),
+            digest=release.digest,
+            envelope=envelope,
+            verified=datetime.now(UTC),
+            by=self.who,
+            at=self.agent.clock(),
+        )
+        self._note(delivered)
 
     def _let_in(
         self, given: Stored, train: Declared
@@ -120,19 +137,8 @@ class Deciding:
         answer = may_enter(self.agent, given, environment, train, step, now, approved)
         if not isinstance(answer, Eligible):
             raise refusal(answer.reasons)
-        promotion = Promotion(
-            kind=Kind.PROMOTE,
-            environment=environment.name,
-            strategy=given.release.name,
-            release=str(given.release.id),
-            digest=given.release.digest,
-            step=step,
-            stake=environment.ramp[step - 1],
-            by=self.who,
-            reason=reason,
-            approvals=answer.approvals,
-            accepts=answer.accepts,
-            at=now,
+        promotion = promotion_of(
+            given, environment, answer, step, by=self.who, reason=reason, at=now
         )
         self._note(*approved, promotion)
         return promotion

@@ -2,33 +2,39 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pipelines import documents
 from pipelines.adapters import packing
 from pipelines.adapters.approvals import TrustedKey
 from pipelines.adapters.releases import ReleaseStore, Stored
-from pipelines.adapters.verifying import verify
+from pipelines.adapters.verifying import Verification
 from pipelines.domain import eligibility as rules
+from pipelines.domain import hotfix
 from pipelines.domain.candidate import Candidate
 from pipelines.domain.couplings.arrangement import Bot
 from pipelines.domain.eligibility import Eligibility, Eligible, eligibility
 from pipelines.domain.environment import Environment
-from pipelines.domain.promotion import Approved
+from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.record import Line
+from pipelines.domain.statement import Packed
 from pipelines.domain.strategy import Manifest
 from pipelines.domain.trust import Role
 from pipelines.errors import CannotTell, Refused
+from runner.agent.believing import believed
 from runner.agent.clearance import Case
 from runner.agent.declared import Declared
-from runner.agent.tick import Agent
+
+if TYPE_CHECKING:
+    from runner.agent.tick import Agent
 
 
-def store(agent: Agent) -> ReleaseStore:
+def store(agent: "Agent") -> ReleaseStore:
     """The releases that were delivered."""
     return ReleaseStore(agent.crew.house.home)
 
 
-def stored(agent: Agent, release: str) -> Stored:
+def stored(agent: "Agent", release: str) -> Stored:
     """The release that is called so.
 
     :raises BadInput: when there is none.
@@ -37,31 +43,41 @@ def stored(agent: Agent, release: str) -> Stored:
 
 
 def may_enter(
-    agent: Agent,
+    agent: "Agent",
     stored: Stored,
     environment: Environment,
     train: Declared,
     step: int,
     now: datetime,
     approved: tuple[Approved, ...] = (),
+    *,
+    automatic: bool = False,
 ) -> Eligibility:
     """What speaks for and against it; `approved` is not in the ledger yet.
 
     :raises Refused: when what is signed does not hold, with all reasons.
     """
-    _refuse_unsigned(agent, stored, environment, train)
-    demo = stored.statement.predicate.label is not None
+    packed = _signed(agent, stored.release.digest, environment, train)
     release, before = stored.release, agent.record
     lines = (Line(number, entry) for number, entry in enumerate(approved, before.count + 1))
-    candidate = Candidate(str(release.id), release.digest, demo=demo, step=step)
+    candidate = Candidate(
+        str(release.id),
+        release.digest,
+        demo=packed.label is not None,
+        hotfix_of=_mended(agent, packed, environment, train),
+        step=step,
+        automatic=automatic,
+    )
     answer = eligibility(candidate, environment, train.environments, before.after(lines), now)
-    if train.mine(environment.name) is None:
+    elsewhere = train.mine(environment.name) is None
+    # Nobody asks an exchange in every round for what waits anyhow.
+    if elsewhere or (automatic and not isinstance(answer, Eligible)):
         return answer
     return _here(agent, stored, environment, train, step, answer)
 
 
 def _here(
-    agent: Agent,
+    agent: "Agent",
     stored: Stored,
     environment: Environment,
     train: Declared,
@@ -92,22 +108,68 @@ def _manifest(stored: Stored) -> Manifest:
     return documents.parse(files[where], Manifest, where)
 
 
-def _refuse_unsigned(
-    agent: Agent, stored: Stored, environment: Environment, train: Declared
-) -> None:
-    digest = stored.release.digest
+def promotion_of(
+    given: Stored,
+    environment: Environment,
+    answer: Eligible,
+    step: int,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    automatic: bool = False,
+) -> Promotion:
+    """The entry that lets a release in."""
+    return Promotion(
+        kind=Kind.PROMOTE,
+        environment=environment.name,
+        strategy=given.release.name,
+        release=str(given.release.id),
+        digest=given.release.digest,
+        step=step,
+        stake=environment.ramp[step - 1],
+        by=by,
+        reason=reason,
+        automatic=automatic,
+        approvals=answer.approvals,
+        accepts=answer.accepts,
+        at=at,
+    )
+
+
+def _looked_at(agent: "Agent", digest: str, train: Declared) -> Verification:
     try:
         content = store(agent).tar(digest).read_bytes()
         statement = store(agent).dsse(digest).read_bytes()
     except OSError as error:
         raise CannotTell(f"{error.filename}: cannot be read: {error.strerror}") from None
-    found = verify(content, statement, train.trust, datetime.now(UTC))
+    return believed(content, statement, train.trust, agent.record)
+
+
+def _signed(agent: "Agent", digest: str, environment: Environment, train: Declared) -> Packed:
+    """What is signed about a release, once all of it holds."""
+    found = _looked_at(agent, digest, train)
     reasons = list(found.reasons)
     opened = {name for signer in found.signers for name in signer.opens}
     if not environment.policy.upstream and _called(environment) not in opened:
         reasons.append(f"no signature under it opens {_called(environment)}")
-    if reasons:
+    if reasons or found.statement is None:
         raise Refused("\n".join(reasons), "see 'sluice docs releases'")
+    return found.statement.predicate
+
+
+def _mended(agent: "Agent", new: Packed, environment: Environment, train: Declared) -> str | None:
+    """The digest of what is wanted there now, when this is a hotfix of it by what is signed."""
+    wanted = agent.record.track(environment.name, new.release.name).current
+    if wanted is None or wanted.digest is None:
+        return None
+    try:
+        old = _looked_at(agent, wanted.digest, train)
+    except CannotTell:
+        return None
+    if old.reasons or old.statement is None:
+        return None
+    return wanted.digest if hotfix.mends(new, old.statement.predicate) else None
 
 
 def approvers(train: Declared, environment: Environment) -> tuple[TrustedKey, ...]:

@@ -7,6 +7,7 @@ started it, so no list in memory and no number in a file would do.
 import fcntl
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,8 @@ class Lock:
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal to whoever holds it; False when nobody does.
 
-        :raises CannotTell: while the one who holds it has not said yet who he is.
+        :raises CannotTell: while the one who holds it has not said yet who he is, or lies: a bot
+            can write into its lock, and must not choose whom the agent ends.
         """
         holder = self.holder()
         if holder is None:
@@ -79,6 +81,8 @@ class Lock:
             # The process is named by a descriptor now: if the lock is still held, it is the one.
             if self.holder() != holder:
                 return False
+            if not _has_open(holder.pid, self.path):
+                raise CannotTell(f"{self.path}: is held by another process than it says")
             signal.pidfd_send_signal(process, number)
         except ProcessLookupError:
             return False
@@ -93,3 +97,13 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """True when a process has a file open."""
+    lock = path.stat()
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):
+            if os.path.samestat(descriptor.stat(), lock):
+                return True
+    return False

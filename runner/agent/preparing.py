@@ -4,7 +4,6 @@ import secrets as dice
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,18 @@ from pipelines import documents
 from pipelines.adapters import packing, pins
 from pipelines.adapters.releases import ReleaseStore, Stored
 from pipelines.adapters.secrets import SecretStore
-from pipelines.adapters.verifying import verify
 from pipelines.adapters.versions import tool_versions
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
+from pipelines.domain.record import Record
 from pipelines.domain.release import Release
 from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.domain.strategy import Manifest
 from pipelines.domain.trust import Trust
 from pipelines.errors import CannotTell, Refused
 from pipelines.freqtrade import bot
+from runner.agent.believing import believed
 from runner.agent.house import House, user_of
 from runner.agent.readback import Expected
 from runner.agent.records import Placed
@@ -105,11 +105,9 @@ class Deployable:
 
 
 def deployable(
-    house: House, environment: Environment, promotion: Promotion, trust: Trust
+    house: House, environment: Environment, promotion: Promotion, trust: Trust, record: Record
 ) -> Deployable:
     """Verify the release of a promotion, pins included, and unpack it.
-
-    Signatures are made in the system's time, and looked at in it, whatever time bots live in.
 
     :raises Refused: when it is not what somebody whom we trust has signed, with all reasons.
     :raises CannotTell: when it cannot be read or written.
@@ -120,7 +118,7 @@ def deployable(
     content = _content(stored)
     dsse = store.dsse(promotion.digest).read_bytes()
     reasons = [
-        *verify(content, dsse, trust, datetime.now(UTC)).reasons,
+        *believed(content, dsse, trust, record).reasons,
         *_unfit(stored, environment),
     ]
     if reasons:

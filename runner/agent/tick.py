@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from runner.agent.alerts import Alert, Alerts, Severity
 from runner.agent.clearance import Clearance, veiled
 from runner.agent.crew import Crew, Member
 from runner.agent.declared import Declared
+from runner.agent.offering import foreseen, offer
 from runner.agent.preparing import Deployable, deployable
 from runner.agent.trades import closed_since
 
@@ -85,6 +86,7 @@ class Agent:
         train = self.declared()
         self.read()
         has_lease = self._lease(now)
+        offer(self, train, now)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
         for action in actions:
@@ -100,7 +102,8 @@ class Agent:
         now, train = self.clock(), self.declared()
         self.read()
         lease = may_start_live(self.ledger.lease(), self.seat.holder, now)
-        return self._plan(train, now, has_lease=lease)
+        seen = replace(self, record=foreseen(self, train, now))
+        return seen._plan(train, now, has_lease=lease)  # noqa: SLF001
 
     def declared(self) -> Declared:
         """What is declared now.
@@ -160,7 +163,7 @@ class Agent:
         content = environment.content_digest()
         key = (promotion.digest or "", promotion.environment, promotion.stake, content)
         if key not in self._deployables:
-            made = deployable(self.crew.house, environment, promotion, train.trust)
+            made = deployable(self.crew.house, environment, promotion, train.trust, self.record)
             self._deployables[key] = made
         return self._deployables[key]
 
@@ -192,6 +195,7 @@ class Agent:
             case Start(wanted):
                 self._start(train, wanted.promotion, now, 0)
             case Restart(bot):
+                self._alert("warning", bot.key, f"it ended by itself: {bot.failures} in a row", now)
                 promotion = self.members(train, now)[bot.key].record.promotion
                 self._start(train, promotion, now, bot.failures)
             case Verify(environment, strategy, halted):
@@ -206,15 +210,16 @@ class Agent:
             case Refuse(environment, strategy, obstacle):
                 raise Refused(obstacle.value)
             case RollBack():
-                self._append(action.promotion(BY, now, automatic=True))
+                # Told before it is written down: killed in between, it is told twice, never not.
                 self._alert("warning", key_of(action), "; ".join(action.reasons), now)
+                self._append(action.promotion(BY, now, automatic=True))
             case Escalate(environment, strategy, reasons):
                 self._escalate((environment, strategy), "; ".join(reasons), now)
 
     def _start(self, train: Declared, promotion: Promotion, now: datetime, failures: int) -> None:
         # Looked at anew before every start: what was verified once may have been changed since.
         environment = train.environment(promotion.environment)
-        of = deployable(self.crew.house, environment, promotion, train.trust)
+        of = deployable(self.crew.house, environment, promotion, train.trust, self.record)
         for told in self.clearance.started(of, self.record, self.arranged(train)):
             self._alert("money", (environment.name, of.strategy), told, now)
         self.crew.start(of, now, failures)
@@ -273,8 +278,8 @@ class Agent:
         current = self.record.track(*key).current
         if current is None or current.digest is None:
             return
-        self._append(Escalated(**about(key, current.digest), reason=reason, at=now))
         self._alert("money", key, f"no bot until somebody promotes: {reason}", now)
+        self._append(Escalated(**about(key, current.digest), reason=reason, at=now))
 
     def _append(self, entry: Entry) -> None:
         self.ledger.append(veiled(entry, self.crew.hidden), after=self.head)

@@ -252,6 +252,8 @@ def made(
     taken_at: datetime | None = None,
     signed_by: SigningKey | None = None,
     freqtrade: str = "",
+    remainder: str | None = None,
+    trades_digest: str | None = None,
 ) -> tuple[Release, bytes, bytes]:
     """A release of `beat` without the gate: its tar, and what is signed about it."""
     folder = project / "strategies" / "beat"
@@ -275,9 +277,12 @@ def made(
         complete=True,
         isolation=Isolation.WEAK,
         synthetic=True,
+        trades_digest=trades_digest,
     )
     at = taken_at or datetime.now(UTC)
-    packed = Packed(release=release, label=label, evidence=evidence, taken_at=at)
+    packed = Packed(
+        release=release, label=label, evidence=evidence, taken_at=at, remainder=remainder
+    )
     payload = release_statement(packed, sha256(tar)).canonical()
     envelope = signing.sealed(payload, ((signed_by or key).sign(payload),))
     return release, tar, signing.written(envelope)

@@ -609,6 +609,21 @@ def test_after_a_rollback_the_same_release_stays_out_until_a_human_lifts_the_hol
     assert isinstance(story.ask("1.1.0", "prod"), Eligible)
 
 
+def test_whoever_lifts_for_all_lifts_for_each() -> None:
+    """'sluice unhold prod' and 'sluice resume prod' name no strategy."""
+    story = approved()
+    story.promote("1.1.0", "prod")
+    story.verify("1.1.0", "prod")
+    story.promote("1.0.0", "prod", Kind.ROLLBACK)
+    story.say(Held, "prod")
+    story.say(Halted, "prod")
+    two_sign()(story)
+    assert set(about(story.ask("1.1.0", "prod"))) == {Because.HOLD, Because.HALT}
+    story.say(Unheld, "prod", "*")
+    story.say(Resumed, "prod", "*")
+    assert isinstance(story.ask("1.1.0", "prod"), Eligible)
+
+
 def test_after_a_rollback_a_newer_release_lifts_the_hold() -> None:
     story = rolled_back()
     story.soak("1.2.0", "sandbox", 20, 5)
@@ -704,6 +719,78 @@ def test_automatic_promotion_does_not_repeat_itself() -> None:
     assert refused_for(answer, Because.ASKED) == "it is wanted here already"
 
 
+def paper(**policy: Any) -> dict[str, Place]:
+    """sandbox on paper: what is verified in test enters by itself."""
+    automatic = PromotionPolicy(upstream="test", approval=Approval.AUTOMATIC, **policy)
+    sandbox = replace(PLACES["sandbox"], mode="dry_run", policy=automatic)
+    return {"test": PLACES["test"], "sandbox": sandbox}
+
+
+def entered(*versions: str) -> Story:
+    """These came into sandbox one after the other; 1.2.0 is verified in test."""
+    story = Story()
+    for version in versions:
+        story.promote(version, "sandbox")
+        story.verify(version, "sandbox")
+    story.promote("1.2.0", "test")
+    story.verify("1.2.0", "test")
+    return story
+
+
+def by_itself(story: Story, version: str = "1.2.0") -> Eligible | Refused:
+    return story.ask(version, "sandbox", automatic=True, places=paper())
+
+
+def test_what_soaked_enters_by_itself_for_the_first_time_and_over_an_older_one() -> None:
+    assert isinstance(by_itself(entered()), Eligible)
+    assert isinstance(by_itself(entered("1.0.0", "1.1.0")), Eligible)
+
+
+@pytest.mark.parametrize("kind", [Kind.RETIRE, Kind.ROLLBACK])
+def test_what_people_took_away_never_comes_back_by_itself(kind: Kind) -> None:
+    story = entered("1.1.0", "1.2.0")
+    back = {"release": None, "digest": None} if kind is Kind.RETIRE else {}
+    story.promote("1.1.0", "sandbox", kind, **back)
+    story.say(Unheld, "sandbox")
+    assert "which was here before" in refused_for(by_itself(story), Because.ASKED)
+    assert isinstance(story.ask("1.2.0", "sandbox", places=paper()), Eligible), "a human may"
+
+
+def test_where_a_strategy_was_retired_or_given_up_only_people_begin_anew() -> None:
+    retired, given_up = entered("1.0.0"), entered("1.0.0")
+    retired.promote("1.0.0", "sandbox", Kind.RETIRE, release=None, digest=None)
+    about = {"environment": "sandbox", "strategy": "calm", "digest": digest("1.0.0")}
+    given_up.tell(Escalated, reason="it kept dying", **about)
+    for story in (retired, given_up):
+        text = refused_for(by_itself(story), Because.ASKED)
+        assert text == "nothing is wanted here since it was taken away"
+        assert isinstance(story.ask("1.2.0", "sandbox", places=paper()), Eligible)
+
+
+def test_what_was_passed_over_does_not_come_in_once_the_newer_one_is_gone() -> None:
+    story = entered("1.0.0", "1.3.0")
+    story.promote("1.0.0", "sandbox", Kind.ROLLBACK)
+    story.say(Unheld, "sandbox")
+    assert "no newer than calm@1.3.0" in refused_for(by_itself(story), Because.ASKED)
+
+
+def test_after_a_rollback_only_something_newer_comes_in_by_itself() -> None:
+    story = entered("1.0.0", "1.1.0")
+    story.promote("1.0.0", "sandbox", Kind.ROLLBACK)
+    assert isinstance(by_itself(story), Eligible)
+    story.say(Held, "sandbox")
+    assert "on hold by ada" in refused_for(by_itself(story), Because.HOLD)
+
+
+def test_money_needs_a_signature_also_where_releases_enter_by_themselves() -> None:
+    story = ready()
+    places = prod(approval=Approval.AUTOMATIC, signatures=0)
+    ask = {"automatic": True, "places": places}
+    assert refused_for(story.ask("1.1.0", "prod", **ask), Because.APPROVAL)
+    story.approve("1.1.0", "prod", "ada")
+    assert isinstance(story.ask("1.1.0", "prod", **ask), Eligible)
+
+
 def test_a_tag_authorises_once() -> None:
     story = Story()
     story.soak("1.1.0", "test", 10, 3)
@@ -766,7 +853,19 @@ def test_a_hotfix_with_two_signatures_soaks_a_tenth_and_says_so() -> None:
 
 
 def test_a_hotfix_with_one_signature_soaks_as_long_as_any_release() -> None:
-    assert set(about(hotfix(("ada",)))) == {Because.SOAK_TIME, Because.SOAK_TRADES}
+    answer = hotfix(("ada",))
+    assert set(about(answer)) == {Because.SOAK_TIME, Because.SOAK_TRADES}
+    assert isinstance(answer, Refused)
+    assert ["two signatures" in reason.hint for reason in answer.reasons] == [True, True]
+
+
+@pytest.mark.parametrize("signed_by", [(), ("ada",), ("ada", "bob")])
+def test_a_hotfix_is_told_as_one_whoever_signed(signed_by: tuple[str, ...]) -> None:
+    told = [each.text for each in hotfix(signed_by).grounds if each.because is Because.VERSION]
+    assert told == [
+        f"a hotfix of {release('1.0.0')}: only freqtrade or ccxt is another, "
+        "every trade of its evidence is the same"
+    ]
 
 
 @pytest.mark.parametrize(("hours", "trades"), [(1, 1), (2, 0)])

@@ -65,6 +65,23 @@ def test_what_has_passed_is_packed_and_signed(here: Place, packed: PackedRelease
     assert verify(here, str(packed.tar), None, NOW).verification.reasons == ()
 
 
+def test_the_statement_says_what_a_hotfix_is_known_by(
+    here: Place, packed: PackedRelease, examined: Examined
+) -> None:
+    first = packed.statement.predicate
+    assert first.evidence.trades_digest is None, "nobody kept the trades of this evidence"
+    edit(here, "strategies/plain/strategy.yaml", "1.4.0", "1.4.1")
+    examined(trades_digest="e" * 64)
+    second = pack(here, "plain", "ci", None, NOW).statement.predicate
+    assert second.evidence.trades_digest == "e" * 64
+    assert first.release.subject_digest != second.release.subject_digest
+    assert first.remainder == second.remainder is not None
+    edit(here, "strategies/plain/strategy.yaml", "1.4.1", "1.4.2")
+    edit(here, "strategies/plain/strategy.py", "Means", "Other means")
+    examined()
+    assert pack(here, "plain", "ci", None, NOW).statement.predicate.remainder != first.remainder
+
+
 def test_packing_again_changes_nothing(here: Place, packed: PackedRelease) -> None:
     before = lying(here)
     again = pack(here, "plain", "ci", None, LATER)

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.adapters import plugins
 from pipelines.checks import backtest_job
-from pipelines.checks.workbench import Workbench
+from pipelines.checks.workbench import Subject, Workbench
 from pipelines.domain.candles import TIMEFRAMES, Candles, milliseconds
 from pipelines.domain.environment import Door
 from pipelines.domain.evidence import Evidence, Isolation
@@ -92,6 +92,35 @@ def test_draws_what_can_have_been_made_and_nothing_else(
     assert view.span == windows["whole"]
     assert set(view.moved) == set(strategy.manifest.pairs)
     assert [chosen.trade.pair for chosen in view.chosen] == [PAIR]
+
+
+@pytest.mark.parametrize(
+    ("status", "kept", "told"),
+    [
+        (Status.PASSED, True, True),
+        (Status.FAILED, True, False),
+        (Status.SKIPPED, True, False),
+        (Status.PASSED, False, False),
+    ],
+)
+def test_the_trades_are_told_that_a_backtest_was_passed_with(
+    strategy: Strategy, environment: Door, bench: Workbench, status: Status, kept: bool, told: bool
+) -> None:
+    verdicts = (Verdict(check="backtest", status=status),)
+    subject = Subject(strategy, None, environment)
+    found = []
+    for price in (1.0, 1.01):
+        window, series = bench.shelf.data.windows["whole"], bench.shelf.candles(PAIR, "1h")
+        log = _log("whole", series, milliseconds(window.opens), price)
+        reply = BacktestReply(windows={"whole": WindowReply(log=log)})
+        if kept:
+            bench.cache.put(backtest_job.log_key(strategy, environment, bench), reply.canonical())
+        found.append(check._trades(verdicts, subject, bench))
+    if told:
+        assert None not in found
+        assert found[0] != found[1], "one price of one trade is another"
+    else:
+        assert found == [None, None]
 
 
 def test_without_a_backtest_there_is_nothing_to_draw(
