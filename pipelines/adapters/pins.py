@@ -26,7 +26,16 @@ def read(root: Path, checkout: Path) -> Pins:
     except OSError as error:
         message = f"{checkout / LOCK}: cannot be read: {error.strerror}"
         raise CannotTell(message, "run sluice in a checkout of the project") from None
-    freqtrade = _FREQTRADE.search(lock.decode(errors="replace"))
-    if not freqtrade:
-        raise Problem(LOCK, "pins no freqtrade", hint="run 'requirements/compile.sh'")
-    return Pins(freqtrade=freqtrade[1], requirements=sha256(lock), python=declared.python)
+    freqtrade = freqtrade_in(lock, LOCK)
+    return Pins(freqtrade=freqtrade, requirements=sha256(lock), python=declared.python)
+
+
+def freqtrade_in(lock: bytes, where: str) -> str:
+    """The version of freqtrade that a lock pins; `where` is how messages name it.
+
+    :raises BadInput: when it pins none.
+    """
+    found = _FREQTRADE.search(lock.decode(errors="replace"))
+    if not found:
+        raise Problem(where, "pins no freqtrade", hint="run 'requirements/compile.sh'")
+    return found[1]

@@ -25,6 +25,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.release import conflicts
 from pipelines.errors import BadInput, Refused
+from runner.agent import venvs
 from runner.agent.declared import Declared
 from runner.agent.entering import approvers, may_enter, store, stored
 from runner.agent.tick import Agent
@@ -173,11 +174,19 @@ class Deciding:
                     "\n".join(f"{strategy}: {reason}" for reason in back.reasons),
                     f"'sluice retire {given.environment} {strategy}' ends it, 'halt' stops entries",
                 )
+            self._refuse_without_packages(back)
             reasons = (given.reason,) if given.reason else ()
             told = RollBack(back.environment, back.strategy, back.to, reasons)
             promoted.append(told.promotion(self.who, now, automatic=False))
         self._note(*promoted)
         return [_json(promotion) for promotion in promoted]
+
+    def _refuse_without_packages(self, back: RollBack) -> None:
+        """What runs goes on rather than end for what cannot be started."""
+        home, mine = self.agent.crew.house.home, self.agent.declared().mine(back.environment)
+        release = stored(self.agent, back.to.digest or "").release
+        if mine and (found := venvs.unfit(home, release.pins)):
+            raise Refused("\n".join(f"{release.id}: {each}" for each in found))
 
     def _retire(self, asked: Asked) -> JsonValue:
         given = read_args(asked, About)

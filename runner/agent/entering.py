@@ -12,6 +12,7 @@ from pipelines.domain.promotion import Approved
 from pipelines.domain.record import Line
 from pipelines.domain.trust import Role
 from pipelines.errors import CannotTell, Refused
+from runner.agent import venvs
 from runner.agent.declared import Declared
 from runner.agent.tick import Agent
 
@@ -61,6 +62,8 @@ def _refuse_unsigned(
         raise CannotTell(f"{error.filename}: cannot be read: {error.strerror}") from None
     found = verify(content, statement, train.trust, datetime.now(UTC))
     reasons = list(found.reasons)
+    if train.mine(environment.name):
+        reasons += venvs.unfit(agent.crew.house.home, stored.release.pins)
     opened = {name for signer in found.signers for name in signer.opens}
     if not environment.policy.upstream and _called(environment) not in opened:
         reasons.append(f"no signature under it opens {_called(environment)}")

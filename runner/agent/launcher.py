@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from pipelines.errors import CannotTell
 from runner.agent.locks import Lock
+from runner.agent.venvs import CHECKOUT
 from runner.bots.messages import LARGEST, Ended, Launch, Launched, Told
 
 _MESSAGE: TypeAdapter[Launched | Ended] = TypeAdapter(Launched | Ended)
@@ -29,6 +30,7 @@ class Launcher:
     """One preloaded process, started when the first bot is, and again after it died.
 
     Its death ends no bot, and neither does ours. `bots` is the folder that all of them live in.
+    Bots of another Python, whose packages are others, get a preloaded process of their own.
     """
 
     bots: Path
@@ -36,12 +38,16 @@ class Launcher:
     log: Path | None = None
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
+    _others: dict[str, "Launcher"] = field(default_factory=dict, init=False)
 
-    def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
+    def launch(self, launch: Launch, told: Told, lock: Lock, python: str = "") -> int | None:
         """Start a bot and give its process id; None when one runs behind this lock already.
 
         :raises CannotTell: when it cannot be told whether it was started: the lock tells later.
         """
+        if python not in ("", self.python):
+            other = self._others.setdefault(python, Launcher(self.bots, python, self.log))
+            return other.launch(launch, told, lock)
         for _ in range(2):
             held = lock.take()
             if held is None:
@@ -54,7 +60,9 @@ class Launcher:
         raise CannotTell(f"{launch.name}: the preloaded process died, twice")
 
     def close(self) -> None:
-        """Let go of the preloaded process; bots go on."""
+        """Let go of the preloaded processes; bots go on."""
+        for other in self._others.values():
+            other.close()
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
@@ -94,10 +102,12 @@ class Launcher:
         argv.append(str(self.bots))
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
+        # A venv that was made for bots has freqtrade and not us: it gets the code of this agent.
+        ours = {} if self.python == sys.executable else {"PYTHONPATH": str(CHECKOUT)}
         with (self.log or Path(os.devnull)).open("ab") as log:
             return subprocess.Popen(
                 argv,
-                env=kept | one_thread,
+                env=kept | one_thread | ours,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -17,6 +17,7 @@ EXPECTED = Expected(
     strategy_file="beat/strategy.py",
     files=FILES,
     freqtrade="2025.9",
+    python="/venvs/one/bin/python",
     config="d" * 64,
     dry_run=False,
     trading_mode="spot",
@@ -27,6 +28,7 @@ EXPECTED = Expected(
 LOADED: dict[str, Any] = {
     "pid": PID,
     "freqtrade": "2025.9",
+    "python": "/venvs/one/bin/python",
     "strategy": "Beat",
     "files": {"beat/strategy.py": "a" * 64, "shared/m.py": "c" * 64},
     "source": "a" * 64,
