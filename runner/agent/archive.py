@@ -40,6 +40,7 @@ _CHUNK = 1 << 20
 At = Annotated[str, StringConstraints(pattern=f"^({'|'.join(_FORMS)})$")]
 """Where something lies below a home."""
 
+
 def is_key(path: str) -> bool:
     """True for what opens something that is encrypted, or signs."""
     return re.fullmatch(_KEYS, path) is not None
@@ -94,7 +95,8 @@ def part_of(path: str, file: Path) -> Part:
 def write(target: Path, manifest: Manifest, folder: Path) -> None:
     """Write a backup of what lies in a folder: the same bytes for the same content."""
     said = manifest.canonical()
-    with target.open("xb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             tar.addfile(_member(MANIFEST, len(said)), io.BytesIO(said))
             for part in manifest.parts:

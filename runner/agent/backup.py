@@ -23,6 +23,7 @@ from runner.agent.house import House
 from runner.agent.snapshot import snapshot
 from runner.agent.staging import staging
 
+
 @dataclass(frozen=True)
 class Backup:
     """What is backed up: a home, the ledger at a URL, and the train in a folder of the project."""

@@ -70,7 +70,7 @@ def cli(
     sluice-agent once                      one round, until nothing is being started any more
     sluice-agent plan                      says what a round would do
     sluice-agent down                      ends every bot, when no agent runs
-    sluice-agent backup FILE               everything to go on elsewhere; 'restore' makes a home of it
+    sluice-agent backup FILE               all that is needed elsewhere, for 'restore'
     """
     house = House((home or _state()).resolve())
     seat = Seat(root.resolve() / train, host or socket.gethostname(), holder(house))

@@ -54,9 +54,7 @@ def install(home: Path, lock: Path, build: Path, say: Say) -> Packages:
     return venvs.needed(home, digest)
 
 
-def _fill(
-    making: Path, content: bytes, digest: str, pinned: str, build: Path, say: Say
-) -> None:
+def _fill(making: Path, content: bytes, digest: str, pinned: str, build: Path, say: Say) -> None:
     say(f"making a venv for {digest[:8]}")
     _run([sys.executable, "-I", "-m", "venv", str(making)])
     # As it was digested, whatever becomes of the file meanwhile.

@@ -104,10 +104,12 @@ def _begin(home: Path, manifest: Manifest, now: datetime) -> tuple[str, ...]:
             raise Refused("ledger.sqlite: does not end where the manifest says", "take another")
         live = _live(home, Record.of(chain.lines))
         taken = f"{manifest.taken:%Y-%m-%d %H:%M} UTC"
-        reason = f"restored from a backup of {taken}: what happened since is not in it"
-        about = {"strategy": ALL, "by": "restore", "reason": reason, "at": now}
+        why = f"restored from a backup of {taken}: what happened since is not in it"
+        halts = (
+            Halted(environment=n, strategy=ALL, by="restore", reason=why, at=now) for n in live
+        )
         if live:
-            ledger.append(*(Halted(environment=name, **about) for name in live))
+            ledger.append(*halts)
     finally:
         ledger.close()
     return live
