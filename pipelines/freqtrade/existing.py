@@ -72,8 +72,8 @@ def read(files: tuple[Path, ...]) -> Settings:
     found: dict[str, Setting] = {}
     under: list[Setting] = []
     for setting in (each for file in files for each in _settings(file, 0)):
-        for key in [key for key in found if _replaces(setting.key, key)]:
-            under.append(found.pop(key))
+        replaced = [key for key in found if _replaces(setting.key, key)]
+        under += [found.pop(key) for key in replaced]
         found[setting.key] = setting
     return Settings(found, tuple(under))
 

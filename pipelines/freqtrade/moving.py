@@ -13,14 +13,14 @@ from pipelines.freqtrade.existing import Setting, Settings
 
 
 class Place(StrEnum):
-    """Where a setting belongs."""
+    """Where a setting belongs; first what somebody has to look at."""
 
+    STRATEGY = "strategy.py"
+    NOWHERE = "nowhere"
+    SECRETS = "secrets"
     ENVIRONMENT = "environment"
     MANIFEST = "manifest"
-    SECRETS = "secrets"
-    STRATEGY = "strategy.py"
     SLUICE = "sluice"
-    NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ def moved(settings: Settings, environment: Environment, manifest: Manifest) -> t
     """What becomes of every setting, those that somebody has to look at first."""
     rows = [_moved(each, environment, manifest) for each in settings.all.values()]
     order = list(Place)
-    rank = {place: number for number, place in enumerate((Place.STRATEGY, Place.NOWHERE, *order))}
-    return tuple(sorted(rows, key=lambda row: (min(rank[row.place], len(rank)), row.key)))
+    return tuple(sorted(rows, key=lambda row: (order.index(row.place), row.key)))
 
 
 def _moved(setting: Setting, environment: Environment, manifest: Manifest) -> Moved:
@@ -137,15 +136,19 @@ def _moved(setting: Setting, environment: Environment, manifest: Manifest) -> Mo
     if key in MANIFEST:
         there = manifest.model_dump(mode="json", by_alias=True)[MANIFEST[key]]
         return Moved(key, file, Place.MANIFEST, MANIFEST[key], _compared(setting.value, there))
+    return Moved(key, file, *_elsewhere(key, setting.value))
+
+
+def _elsewhere(key: str, value: Any) -> tuple[Place, str, str]:
     if any(_is_under(key, each) for each in OVERRIDES):
         note = "overrode the strategy: write it into strategy.py, it counts no more"
-        return Moved(key, file, Place.STRATEGY, key, note)
-    if key == "pairlists" and not _is_static(setting.value):
+        return Place.STRATEGY, key, note
+    if key == "pairlists" and value != [{"method": "StaticPairList"}]:
         note = "pairs are fixed in strategy.yaml: no list chooses them while a bot runs"
-        return Moved(key, file, Place.NOWHERE, "", note)
+        return Place.NOWHERE, "", note
     if any(_is_under(key, each) for each in OWN):
-        return Moved(key, file, Place.SLUICE, "", "is told to every bot by Sluice itself")
-    return Moved(key, file, Place.NOWHERE, "", "has no place here")
+        return Place.SLUICE, "", "is told to every bot by Sluice itself"
+    return Place.NOWHERE, "", "has no place here"
 
 
 def secrets_in(settings: Settings) -> Iterator[tuple[SecretName, Setting]]:
@@ -158,10 +161,6 @@ def secrets_in(settings: Settings) -> Iterator[tuple[SecretName, Setting]]:
 
 def _is_under(key: str, other: str) -> bool:
     return key == other or key.startswith(f"{other}.")
-
-
-def _is_static(value: Any) -> bool:
-    return value == [{"method": "StaticPairList"}]
 
 
 def _there(environment: Environment, path: str) -> Any:

@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from pipelines.errors import BadInput, Refused
 from runner.agent import venvs
 from runner.agent.declared import Declared
 from runner.agent.entering import approvers, may_enter, store, stored
+from runner.agent.taking import take_over
 from runner.agent.tick import Agent
 
 _TOLD: Mapping[str, type[Held] | type[Unheld] | type[Halted] | type[Resumed]] = {
@@ -55,6 +57,7 @@ class Deciding:
             "approve": self._approve,
             "rollback": self._rollback,
             "retire": self._retire,
+            "take-over": partial(take_over, self.agent),
             **dict.fromkeys(_TOLD, self._tell),
         }
 
