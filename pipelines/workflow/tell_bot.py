@@ -18,6 +18,20 @@ _HEADS = {
 }
 
 
+FIELDS = (
+    "environment",
+    "strategy",
+    "class",
+    "planted",
+    "guesses",
+    "obstacles",
+    "settings",
+    "secrets",
+    "database",
+)
+"""What the line for machines says, in this order."""
+
+
 def told(report: Report, *, as_json: bool) -> ExitCode:
     """Say what was taken over, and what is left to do; with `as_json` in one line for machines."""
     if as_json:
@@ -58,25 +72,21 @@ def _secret(each: Carried, environment: str) -> str:
 
 
 def _tree(report: Report) -> dict[str, object]:
-    return {
-        "environment": report.environment,
-        "strategy": report.plugin.name,
-        "class": report.plugin.class_name,
-        "planted": report.planted,
-        "guesses": list(report.plugin.guesses),
-        "obstacles": [each.what for each in report.plugin.obstacles],
-        "settings": [
-            {"key": m.key, "file": m.file, "place": m.place, "to": m.to, "note": m.note}
-            for m in report.moved
-        ],
-        "secrets": [
-            {"name": s.name, "scope": str(s.scope) if s.scope else None, "kept": s.kept}
-            for s in report.secrets
-        ],
-        "database": {
-            "from": str(report.source),
-            "to": report.database.database,
-            "digest": report.database.digest,
-            "trades": report.database.trades,
-        },
+    plugin, database = report.plugin, report.database
+    settings = [
+        {"key": m.key, "file": m.file, "place": m.place, "to": m.to, "note": m.note}
+        for m in report.moved
+    ]
+    secrets = [
+        {"name": s.name, "scope": str(s.scope) if s.scope else None, "kept": s.kept}
+        for s in report.secrets
+    ]
+    traded = {
+        "from": str(report.source),
+        "to": database.database,
+        "digest": database.digest,
+        "trades": database.trades,
     }
+    guesses, obstacles = list(plugin.guesses), [each.what for each in plugin.obstacles]
+    values = (report.environment, plugin.name, plugin.class_name, report.planted)
+    return dict(zip(FIELDS, (*values, guesses, obstacles, settings, secrets, traded), strict=True))

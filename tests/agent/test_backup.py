@@ -30,6 +30,7 @@ from runner.agent.backup import Backup
 from runner.agent.fencing import RESTORED, holder
 from runner.agent.house import House
 from runner.agent.restore import restore
+from runner.agent.staging import staging
 from tests.agent.doomed import Steps
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -357,6 +358,17 @@ def test_what_a_killed_bot_left_half_written_is_undone_in_the_copy(tmp_path: Pat
 
     with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy:
         assert copy.execute("SELECT COUNT(*) FROM trades WHERE id >= 0").fetchone() == (pages,)
+
+
+def test_one_who_is_still_at_work_is_left_alone_and_a_dead_one_is_swept(tmp_path: Path) -> None:
+    dead = tmp_path / ".it.making-dead"
+    dead.mkdir()
+    with staging(tmp_path / "it") as first, staging(tmp_path / "it") as second:
+        assert first.exists()
+        assert second.exists()
+        assert first != second
+        assert not dead.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def killed_at(step: int, deed: Callable[[], object]) -> bool:

@@ -14,13 +14,22 @@ from typing import Any
 
 import pytest
 
+from pipelines.adapters.agent import Asked, TakeOver
+from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.secret import Scope, SecretName
-from pipelines.errors import ExitCode
+from pipelines.errors import ExitCode, Refused
 from runner.agent import records
+from runner.agent.alerts import Alerts
+from runner.agent.crew import Crew
+from runner.agent.house import House
+from runner.agent.launcher import Launcher
 from runner.agent.snapshot import snapshot
+from runner.agent.taking import _still, take_over
+from runner.agent.tick import Agent, Seat
 from runner.agent.trades import open_trades
 from tests.agent.conftest import Lay
+from tests.agent.test_backup import killed_at
 from tests.agent.train import Train, laid
 from tests.exchange.running import Running, running
 from tests.exchange.test_live_bot import BEAT
@@ -191,6 +200,46 @@ def test_a_database_that_somebody_writes_to_is_left_alone(train: Train, folder: 
     assert "is in use: end the bot first, process" in said[0]
 
 
+def test_a_lock_counts_where_the_process_behind_it_cannot_be_seen(
+    folder: Lays, tmp_path: Path
+) -> None:
+    file = folder("paper-closed") / "tradesv3.dryrun.sqlite"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Refused, match="is locked"), _still(file):
+            pass
+        other.rollback()
+    with _still(file), closing(sqlite3.connect(file, timeout=0)) as other:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("DELETE FROM trades")
+        snapshot(file, tmp_path / "copy.sqlite")
+
+
+def test_killed_at_any_step_there_is_a_whole_database_or_none(
+    mine: Mine, train: Train, folder: Lays, tmp_path: Path
+) -> None:
+    file = folder("paper-closed") / "tradesv3.dryrun.sqlite"
+    house = House(tmp_path / "home")
+    agent = Agent(
+        Seat(train.project / "environments" / "demo", "demo", "doomed"),
+        Ledger.open(house.ledger, house.anchor),
+        Crew(house, Launcher(bots=house.home)),
+        Alerts(house.alerts),
+        lambda: mine.train.exchange.now,
+    )
+    given = TakeOver(environment="test", strategy="beat", database=str(file), dry_run=True)
+    asked = Asked(verb="take-over", args=given.model_dump(mode="json"))
+    target, step = house.home / "bots" / "demo.test" / "beat" / "dry_run.sqlite", 0
+    while killed_at(step := step + 1, lambda: take_over(agent, asked)):
+        if target.exists():
+            assert ids(target) == ids(file)
+            target.unlink()
+    agent.ledger.close()
+    assert step > 5
+    assert ids(target) == ids(file)
+    assert [path.name for path in house.home.iterdir() if path.name.startswith(".")] == []
+
+
 @pytest.mark.parametrize(
     ("database", "environment", "dry_run", "reasons"),
     [
@@ -359,6 +408,17 @@ def test_it_says_where_everything_went(taken: dict[str, Any], train: Train) -> N
         SecretName.EXCHANGE_SECRET: SECRET,
     }
     assert (train.project / "strategies" / "beat" / "strategy.yaml").exists()
+
+
+def test_a_secret_that_is_kept_is_never_replaced_by_another(
+    taken: dict[str, Any], train: Train, folder: Lays
+) -> None:
+    there = folder("money-closed")
+    other = {"exchange": {"key": "another-key-of-mine", "secret": SECRET}}
+    (there / "private.json").write_text(json.dumps(other))
+    words = [f"--config={there / name}" for name in ("config.json", "private.json")]
+    (said,) = refused(train, ExitCode.BAD_INPUT, there, "sandbox", *words, "--secrets")
+    assert said == "sandbox/sandbox: exchange_key is kept already, with another value"
 
 
 def test_what_it_had_stays_as_it_was(taken: dict[str, Any], mine: Mine) -> None:
