@@ -33,11 +33,14 @@ from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresh
 from pipelines.domain.trust import Role, TrustedKey
 from pipelines.domain.verdict import Status, Verdict
 from pipelines.errors import ExitCode
+from pipelines.freqtrade.moving import Place
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
+from pipelines.workflow import tell_bot
 from runner.agent import cli as agent
 from runner.agent.crew import PATIENCE
 from runner.agent.deciding import Deciding
+from runner.agent.tick import LEASE
 from runner.agent.verbs import Verbs
 from runner.bots import logs
 from runner.exchange import cli as exchange
@@ -260,12 +263,19 @@ def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
     assert sorted(named("agent", "Verbs")) == sorted(verbs)
 
 
+def test_every_place_of_a_setting_that_is_imported_has_its_row() -> None:
+    assert named("import-bot", "Where settings go") == [place.value for place in Place]
+    fields = re.findall(r"`(\w+)`", read("import-bot").rpartition("`--json`")[2])
+    assert fields == list(tell_bot.FIELDS)
+
+
 def test_what_the_page_of_the_agent_says_in_figures_is_so() -> None:
     text = " ".join(read("agent").split())
     assert f"Every {agent.TICK_SECONDS:.0f} seconds" in text
     assert f"is given {PATIENCE.total_seconds():.0f} seconds" in text
     assert f"its log ({logs.LARGEST >> 20} MiB, and {logs.KEPT} older ones)" in text
     assert f"more than {MOST_FAILURES} times in a row" in text
+    assert f"within {LEASE.total_seconds() / 60:.0f} minutes of the last renewal" in text
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

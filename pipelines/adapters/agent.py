@@ -101,6 +101,29 @@ class History(Document):
     limit: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
+class TakeOver(Document):
+    """A bot of somebody's own becomes one of an environment, with what it traded.
+
+    `database` is its file, on the agent's machine, `dry_run` what its configuration says, `api`
+    where it answers while it runs, if anywhere. With `look` nothing is done.
+    """
+
+    environment: str
+    strategy: str
+    database: str
+    dry_run: bool
+    api: str = ""
+    look: bool = False
+
+
+class TakenOver(Document):
+    """What was taken over, or would be: `database` is where it lies from now on."""
+
+    database: str
+    digest: str
+    trades: int
+
+
 class Said(Document):
     """One reason for or against something."""
 

@@ -22,10 +22,8 @@ def read(root: Path, checkout: Path) -> Pins:
     """
     declared = documents.load(root / WHERE, DeclaredPins, WHERE, topic="releases")
     packages = lock(checkout)
-    freqtrade = _FREQTRADE.search(packages.decode(errors="replace"))
-    if not freqtrade:
-        raise Problem(LOCK, "pins no freqtrade", hint="run 'requirements/compile.sh'")
-    return Pins(freqtrade=freqtrade[1], requirements=sha256(packages), python=declared.python)
+    freqtrade = freqtrade_in(packages, LOCK)
+    return Pins(freqtrade=freqtrade, requirements=sha256(packages), python=declared.python)
 
 
 def lock(checkout: Path) -> bytes:
@@ -38,3 +36,14 @@ def lock(checkout: Path) -> bytes:
     except OSError as error:
         message = f"{checkout / LOCK}: cannot be read: {error.strerror}"
         raise CannotTell(message, "run sluice in a checkout of the project") from None
+
+
+def freqtrade_in(packages: bytes, where: str) -> str:
+    """The version of freqtrade that a lock pins; `where` is how messages name it.
+
+    :raises BadInput: when it pins none.
+    """
+    found = _FREQTRADE.search(packages.decode(errors="replace"))
+    if not found:
+        raise Problem(where, "pins no freqtrade", hint="run 'requirements/compile.sh'")
+    return found[1]

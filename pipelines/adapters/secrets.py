@@ -213,7 +213,7 @@ class SecretStore:
         try:
             return ChaCha20Poly1305(path.read_bytes())
         except (OSError, ValueError):
-            hint = "restore it from a backup, or set the secrets again"
+            hint = f"put it back, or remove {path.parent.parent} and set the secrets again"
             raise CannotTell(f"{path}: the key of {there.environment} is not there", hint) from None
 
     def _write(self, there: _Values, values: tuple[_Value, ...]) -> None:

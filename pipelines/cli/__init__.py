@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, ledger, project, release, secrets, train
+from pipelines.cli import bot, data, doctor, gate, ledger, project, release, secrets, train
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -37,6 +37,7 @@ for command in (
     data.data,
     *release.COMMANDS,
     *train.COMMANDS,
+    *bot.COMMANDS,
     ledger.ledger,
     secrets.secrets,
     *doctor.COMMANDS,

@@ -45,7 +45,11 @@ def claim(
         return Taken(lease, reason, "stop the other agent first")
     if not fenced:
         reason = f"{lease.holder} held the lease last, and nobody said that it is off"
-        return Taken(lease, reason, "see that its bots stand still, then say so")
+        return Taken(
+            lease,
+            reason,
+            "see that its bots stand still, then: sluice-agent fence --old-host-is-dead",
+        )
     return Lease(holder=holder, epoch=lease.epoch + 1, until=until)
 
 

@@ -16,7 +16,7 @@ from pipelines.checks import policy, promises
 from pipelines.domain import source as code
 from pipelines.domain.strategy import Strategy
 from pipelines.domain.verdict import Finding
-from pipelines.errors import BadInput, CannotTell
+from pipelines.errors import BadInput, CannotTell, Problem
 from pipelines.workflow.drafting import Draft, PassedOver, Wanted, drafted
 from pipelines.workflow.planting import from_template, plant, refuse_taken
 
@@ -72,6 +72,52 @@ def import_(
     if write and made:
         plant(root, made)
     return ImportReport(tuple(_imported(root, draft, made) for draft in drafts), tuple(passed))
+
+
+def one(
+    root: Path, source: Path, class_name: str, pairs: tuple[str, ...], owner: str
+) -> tuple[Imported, dict[str, bytes]]:
+    """The plugin that one class of a file becomes, and its files by name. Nothing is written.
+
+    :raises BadInput: when it can become none.
+    """
+    wanted = Wanted(source, pairs, owner or git.user_name(root) or "unknown")
+    for found in _found(wanted):
+        if isinstance(found, PassedOver) and found.class_name in ("", class_name):
+            raise Problem(str(source), found.reason, key=class_name, hint=found.hint)
+        if isinstance(found, Draft) and found.strategy.manifest.class_name == class_name:
+            draft = _judged(found)
+            made = {draft.strategy.name: _files(draft)}
+            return _imported(root, draft, made), made[draft.strategy.name]
+    hint = "classes that others in the file derive from are none"
+    raise Problem(str(source), f"holds no strategy {class_name}", hint=hint)
+
+
+def file_of(folders: tuple[Path, ...], class_name: str) -> Path:
+    """The file below these folders that holds a strategy of this name.
+
+    :raises BadInput: when there is none, or more than one.
+    """
+    found = sorted(
+        {path for each in folders if each.is_dir() for path in _holding(each, class_name)}
+    )
+    told = ", ".join(map(str, found or folders))
+    if not found:
+        hint = "'strategy_path' in the configuration names another folder"
+        raise BadInput(f"{told}: holds no strategy {class_name}", hint)
+    if len(found) > 1:
+        raise BadInput(f"{class_name}: is declared twice: {told}", "keep the one that is traded")
+    return found[0]
+
+
+def _holding(folder: Path, class_name: str) -> Iterator[Path]:
+    for path in _sources(folder):
+        try:
+            names = {node.name for node in code.strategy_classes(code.parse(path.read_bytes()))}
+        except (OSError, code.NotPython):
+            continue
+        if class_name in names:
+            yield path
 
 
 def _found(wanted: Wanted) -> Iterator[Draft | PassedOver]:

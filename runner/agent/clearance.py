@@ -28,8 +28,9 @@ from pipelines.domain.record import Record
 from pipelines.domain.secret import OPENS, Scope, Secret, SecretName
 from pipelines.errors import CannotTell, Refused, SluiceError
 from runner.agent.asking import Asking, asking
-from runner.agent.preparing import CHECKOUT, Deployable, Rehearsal
+from runner.agent.preparing import Deployable, Rehearsal
 from runner.agent.trades import earned, open_trades, tied, used_in
+from runner.agent.venvs import CHECKOUT
 
 SILENCE_SECONDS = 10.0
 """For so long an exchange that did not answer is not asked again: other bots wait meanwhile."""

@@ -18,10 +18,12 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.redaction import Redacting, Redactor
 from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
+from runner.agent import keeping
 from runner.agent.alerts import Alert, Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
 from runner.agent.down import down as end_all
+from runner.agent.fencing import holder
 from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
@@ -76,9 +78,10 @@ def cli(
     sluice-agent once                      one round, until nothing is being started any more
     sluice-agent plan                      says what a round would do
     sluice-agent down                      ends every bot, when no agent runs
+    sluice-agent backup FILE               all that is needed elsewhere, for 'restore'
     """
     house = House((home or _state()).resolve())
-    seat = Seat(root.resolve() / train, host or socket.gethostname(), _holder(house))
+    seat = Seat(root.resolve() / train, host or socket.gethostname(), holder(house))
     context.obj = _Opening(house, seat, root.resolve(), ledger or house.ledger, exchange)
 
 
@@ -89,7 +92,7 @@ class _Opening:
         self, house: House, seat: Seat, root: Path, ledger: str, exchange: Path | None
     ) -> None:
         self.house, self.seat, self.root = house, seat, root
-        self._ledger, self._exchange = ledger, exchange
+        self.ledger, self._exchange = ledger, exchange
 
     @contextmanager
     def agent(self) -> Iterator[Agent]:
@@ -114,13 +117,17 @@ class _Opening:
 
     def _opened(self) -> "tuple[Ledger, Rehearsal | None, _Clock]":
         try:
-            return Ledger.open(self._ledger, self.house.anchor), *self._time()
+            return Ledger.open(self.ledger, self.house.anchor), *self._time()
         except SluiceError as error:
             alerts, text = Alerts(self.house.alerts), f"the agent cannot run: {error.message}"
             # Whatever starts it again and again is not to fill the disk with one and the same.
             if [each.text for each in alerts.every()[-1:]] != [text]:
                 _alert(alerts, text)
             raise
+
+    def now(self) -> datetime:
+        """The agent's time."""
+        return self._time()[1]()
 
     def _time(self) -> tuple[Rehearsal | None, "_Clock"]:
         if self._exchange is None:
@@ -211,6 +218,10 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
+for command in keeping.COMMANDS:
+    cli.add_command(command)
+
+
 def rounded(agent: Agent) -> bool:
     """One tick; true while a bot is being started. What cannot be told is told and tried again."""
     try:
@@ -235,13 +246,6 @@ def _refuse_what_was_not_done(agent: Agent) -> None:
     told = [f"{'.'.join(key)}: {line}" for key, lines in agent.refused.items() for line in lines]
     if told:
         raise Refused("\n".join(told), "'sluice status' shows how everything stands")
-
-
-def _holder(house: House) -> str:
-    """This agent on this machine: a copy of its home elsewhere is another one."""
-    machine = Path("/etc/machine-id")
-    told = machine.read_text().strip() if machine.is_file() else socket.gethostname()
-    return f"{socket.gethostname()}:{told[:8]}:{house.home}"
 
 
 def _state() -> Path:

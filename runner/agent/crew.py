@@ -20,7 +20,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.secret import Secret
 from pipelines.errors import CannotTell
-from runner.agent import records
+from runner.agent import records, venvs
 from runner.agent.house import House, give, let_through
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
@@ -100,7 +100,7 @@ class Crew:
         if lock.held():
             return
         records.save(self.house.record(environment, strategy), record)
-        self.launcher.launch(prepared.launch, prepared.told, lock)
+        self.launcher.launch(prepared.launch, prepared.told, lock, prepared.python)
 
     def read_back(self, member: Member, of: Deployable) -> tuple[str, ...] | None:
         """In what a bot differs from what it should be; None while that cannot be told yet."""
@@ -112,7 +112,9 @@ class Crew:
             shown = record.rest.shown()
         except CannotTell:
             return _out_of_patience(record)
-        return differences(of.expected(record.config, record.key), holder.pid, loaded, shown)
+        python = venvs.needed(self.house.home, of.release.pins.requirements).python
+        expected = of.expected(record.config, record.key, python)
+        return differences(expected, holder.pid, loaded, shown)
 
     def let_trade(self, member: Member, now: datetime) -> None:
         """Let a bot open trades.

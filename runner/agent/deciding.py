@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.release import Release, conflicts
 from pipelines.errors import BadInput, Refused
+from runner.agent import venvs
 from runner.agent.believing import believed
 from runner.agent.clearance import refusal, veiled
 from runner.agent.declared import Declared
 from runner.agent.entering import approvers, may_enter, promotion_of, store, stored
+from runner.agent.taking import take_over
 from runner.agent.tick import Agent
 
 _TOLD: Mapping[str, type[Held] | type[Unheld] | type[Halted] | type[Resumed]] = {
@@ -55,6 +58,7 @@ class Deciding:
             "approve": self._approve,
             "rollback": self._rollback,
             "retire": self._retire,
+            "take-over": partial(take_over, self.agent),
             **dict.fromkeys(_TOLD, self._tell),
         }
 
@@ -179,11 +183,19 @@ class Deciding:
                     "\n".join(f"{strategy}: {reason}" for reason in back.reasons),
                     f"'sluice retire {given.environment} {strategy}' ends it, 'halt' stops entries",
                 )
+            self._refuse_without_packages(back)
             reasons = (given.reason,) if given.reason else ()
             told = RollBack(back.environment, back.strategy, back.to, reasons)
             promoted.append(told.promotion(self.who, now, automatic=False))
         self._note(*promoted)
         return [_json(promotion) for promotion in promoted]
+
+    def _refuse_without_packages(self, back: RollBack) -> None:
+        """What runs goes on rather than end for what cannot be started."""
+        home, mine = self.agent.crew.house.home, self.agent.declared().mine(back.environment)
+        release = stored(self.agent, back.to.digest or "").release
+        if mine and (found := venvs.unfit(home, release.pins)):
+            raise Refused("\n".join(f"{release.id}: {each}" for each in found))
 
     def _retire(self, asked: Asked) -> JsonValue:
         given = read_args(asked, About)

@@ -21,6 +21,7 @@ from pipelines.domain.statement import Packed
 from pipelines.domain.strategy import Manifest
 from pipelines.domain.trust import Role
 from pipelines.errors import CannotTell, Refused
+from runner.agent import venvs
 from runner.agent.believing import believed
 from runner.agent.clearance import Case
 from runner.agent.declared import Declared
@@ -150,6 +151,9 @@ def _signed(agent: "Agent", digest: str, environment: Environment, train: Declar
     """What is signed about a release, once all of it holds."""
     found = _looked_at(agent, digest, train)
     reasons = list(found.reasons)
+    if found.statement and train.mine(environment.name):
+        pinned = found.statement.predicate.release.pins
+        reasons += venvs.unfit(agent.crew.house.home, pinned)
     opened = {name for signer in found.signers for name in signer.opens}
     if not environment.policy.upstream and _called(environment) not in opened:
         reasons.append(f"no signature under it opens {_called(environment)}")

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from pipelines.adapters.redaction import Redactor
 from pipelines.errors import CannotTell
 from runner.agent.locks import Lock
+from runner.agent.venvs import CHECKOUT
 from runner.bots.logs import Rotating, poured
 from runner.bots.messages import LARGEST, Ended, Launch, Launched, Told
 
@@ -33,7 +34,8 @@ class Launcher:
     """One preloaded process, started when the first bot is, and again after it died.
 
     Its death ends no bot, and neither does ours. `bots` is the folder that all of them live in,
-    `log` gets what it prints, without what is `hidden`.
+    `log` gets what it prints, without what is `hidden`. Bots of another Python, whose packages are
+    others, get a preloaded process of their own.
     """
 
     bots: Path
@@ -43,12 +45,15 @@ class Launcher:
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
     _log: threading.Thread | None = field(default=None, init=False)
+    _others: dict[str, "Launcher"] = field(default_factory=dict, init=False)
 
-    def launch(self, launch: Launch, told: Told, lock: Lock) -> int | None:
+    def launch(self, launch: Launch, told: Told, lock: Lock, python: str = "") -> int | None:
         """Start a bot and give its process id; None when one runs behind this lock already.
 
         :raises CannotTell: when it cannot be told whether it was started: the lock tells later.
         """
+        if python not in ("", self.python):
+            return self._other(python).launch(launch, told, lock)
         for _ in range(2):
             held = lock.take()
             if held is None:
@@ -60,8 +65,18 @@ class Launcher:
             self.close()
         raise CannotTell(f"{launch.name}: the preloaded process died, twice")
 
+    def _other(self, python: str) -> "Launcher":
+        if python not in self._others:
+            # Two that turn over one log would lose lines of each other.
+            packages = Path(python).parents[1].name[:8]
+            log = self.log and self.log.with_name(f"{self.log.stem}.{packages}.log")
+            self._others[python] = Launcher(self.bots, python, log, self.hidden)
+        return self._others[python]
+
     def close(self) -> None:
-        """Let go of the preloaded process; bots go on."""
+        """Let go of the preloaded processes; bots go on."""
+        for other in self._others.values():
+            other.close()
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
@@ -105,6 +120,8 @@ class Launcher:
         argv.append(str(self.bots))
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TZ": "UTC"}
+        # A venv that was made for bots has freqtrade and not us: it gets the code of this agent.
+        ours = {} if self.python == sys.executable else {"PYTHONPATH": str(CHECKOUT)}
         reading, printed = os.pipe()
         log = Rotating(self.log or Path(os.devnull))
         log.write(b"")  # whoever is told to look there finds it
@@ -112,7 +129,7 @@ class Launcher:
         try:
             return subprocess.Popen(
                 argv,
-                env=kept | one_thread,
+                env=kept | one_thread | ours,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=printed,

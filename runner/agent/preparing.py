@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import documents
-from pipelines.adapters import packing, pins
+from pipelines.adapters import packing
 from pipelines.adapters.releases import ReleaseStore, Stored
 from pipelines.adapters.secrets import SecretStore
-from pipelines.adapters.versions import tool_versions
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
@@ -22,14 +21,12 @@ from pipelines.domain.strategy import Manifest
 from pipelines.domain.trust import Trust
 from pipelines.errors import CannotTell, Refused
 from pipelines.freqtrade import bot
+from runner.agent import venvs
 from runner.agent.believing import believed
 from runner.agent.house import House, user_of
 from runner.agent.readback import Expected
 from runner.agent.records import Placed
 from runner.bots.messages import Follow, Launch, Told
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-"""Where this Sluice lies, with the lock that it was installed from."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,8 @@ class Rehearsal:
 class Prepared:
     """Everything that a bot is started with.
 
-    `config` is the digest of all that it is told, `key` that of the exchange's key, if it has one.
+    `config` is the digest of all that it is told, `key` that of the exchange's key, if it has one,
+    `python` what runs it.
     """
 
     launch: Launch
@@ -52,6 +50,7 @@ class Prepared:
     access: bot.Access
     config: str
     key: str
+    python: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Deployable:
             shares_account=self.manifest.trading_mode == "spot",
         )
 
-    def expected(self, config: str, key: str) -> Expected:
+    def expected(self, config: str, key: str, python: str) -> Expected:
         """What reading the bot back has to find; `config` and `key` as it was started with."""
         declared = self.declared
         return Expected(
@@ -95,6 +94,7 @@ class Deployable:
             strategy_file=f"{self.strategy}/strategy.py",
             files={file.path: file.digest for file in self.release.files},
             freqtrade=self.release.pins.freqtrade,
+            python=python,
             config=config,
             dry_run=declared["dry_run"],
             trading_mode=self.manifest.trading_mode,
@@ -119,7 +119,7 @@ def deployable(
     dsse = store.dsse(promotion.digest).read_bytes()
     reasons = [
         *believed(content, dsse, trust, record).reasons,
-        *_unfit(stored, environment),
+        *_unfit(house.home, stored, environment),
     ]
     if reasons:
         raise Refused("\n".join(f"{stored.release.id}: {reason}" for reason in reasons))
@@ -137,26 +137,22 @@ def _content(stored: Stored) -> bytes:
         raise CannotTell(f"{stored.tar}: cannot be read: {error.strerror}") from None
 
 
-def _unfit(stored: Stored, environment: Environment) -> list[str]:
+def _unfit(home: Path, stored: Stored, environment: Environment) -> list[str]:
     """Why this host cannot run a release as it was examined. Nothing is ever downloaded here."""
     found = []
     if stored.statement.predicate.label and not environment.demo:
         found.append(f"is labelled {stored.statement.predicate.label}, {environment.name} is real")
-    pinned, installed = stored.release.pins, tool_versions()
-    if pinned.freqtrade != installed["freqtrade"]:
-        found.append(f"pins freqtrade {pinned.freqtrade}, installed is {installed['freqtrade']}")
-    lock = sha256((CHECKOUT / pins.LOCK).read_bytes())
-    if pinned.requirements != lock:
-        found.append(f"pins packages {pinned.requirements[:8]}, installed are {lock[:8]}")
-    return found
+    return [*found, *venvs.unfit(home, stored.release.pins)]
 
 
 def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepared:
     """What to start the bot with, with credentials of its own that nobody has seen.
 
     :raises BadInput: when a secret is missing, or one is there that must not be.
+    :raises Refused: when the packages that it is pinned to are gone.
     """
     environment, strategy = of.environment, of.strategy
+    python = venvs.needed(house.home, of.release.pins.requirements).python
     account = environment.account_of(strategy) or ""
     held = SecretStore(house.home).held(Scope(environment.name, account))
     access = bot.new_access(_free_port())
@@ -181,7 +177,7 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
     hidden = (secret.reveal() for secret in held.values())
     own = (access.password, access.jwt_secret, access.ws_token)
     told = Told(configuration=configuration, hidden=(*hidden, *(secret.reveal() for secret in own)))
-    return Prepared(launch, told, access, bot.digest(configuration), _key(held))
+    return Prepared(launch, told, access, bot.digest(configuration), _key(held), python)
 
 
 def _key(held: Mapping[SecretName, Secret]) -> str:

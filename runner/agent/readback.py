@@ -12,7 +12,8 @@ class Expected:
     """What a bot of this release in this environment has to be. Digests are sha256 in hex.
 
     `files` are all files of the release by their paths, `strategy_file` the one that holds the
-    strategy, `class_name` its class. `key` is the digest of the exchange's key, empty for none.
+    strategy, `class_name` its class. `python` is the one with its packages. `key` is the digest of
+    the exchange's key, empty for none.
     """
 
     bot: str
@@ -20,6 +21,7 @@ class Expected:
     strategy_file: str
     files: Mapping[str, str]
     freqtrade: str
+    python: str
     config: str
     dry_run: bool
     trading_mode: str
@@ -43,6 +45,7 @@ def _process(expected: Expected, pid: int, loaded: Loaded) -> Iterator[str]:
             "process": (pid, loaded.pid),
             "strategy": (expected.class_name, loaded.strategy),
             "freqtrade": (expected.freqtrade, loaded.freqtrade),
+            "packages": (expected.python, loaded.python),
             "configuration": (expected.config, loaded.config),
             "dry_run": (expected.dry_run, loaded.dry_run),
             "trading mode": (expected.trading_mode, loaded.trading_mode),

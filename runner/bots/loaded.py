@@ -42,6 +42,7 @@ def loaded(bot: FreqtradeBot) -> Loaded:
     return Loaded(
         pid=os.getpid(),
         freqtrade=__version__,
+        python=sys.executable,
         strategy=type(strategy).__name__,
         files=_files(Path(strategy.__file__)),
         source=_digest(strategy.__source__.encode()),

@@ -81,7 +81,7 @@ class Holder(Document):
 
 
 class Loaded(Document):
-    """What a bot really runs. Digests are sha256 in hex.
+    """What a bot really runs, and which Python runs it. Digests are sha256 in hex.
 
     `files` are those of the release that were imported, `source` is the strategy as it was
     executed, `parameters` what decides how it trades, `config` the configuration as it was read,
@@ -90,6 +90,7 @@ class Loaded(Document):
 
     pid: int
     freqtrade: str
+    python: str
     strategy: str
     files: dict[str, str]
     source: str

@@ -229,6 +229,8 @@ def _python_places() -> list[Path]:
     """Where modules lie that a bot imports late, as a user who is not root."""
     interpreter = Path(sys.executable).resolve()
     packages = [Path(each.__path__[0]).resolve() for each in (pipelines, runner)]
+    # One that a venv's .pth file names lies outside of its prefix.
+    packages += [Path(name) for name in sys.path if Path(name).name == "site-packages"]
     return [Path(sys.prefix), Path(sys.base_prefix), interpreter.parent.parent, *packages]
 
 

@@ -17,6 +17,7 @@ EXPECTED = Expected(
     strategy_file="beat/strategy.py",
     files=FILES,
     freqtrade="2025.9",
+    python="/venvs/one/bin/python",
     config="d" * 64,
     dry_run=False,
     trading_mode="spot",
@@ -27,6 +28,7 @@ EXPECTED = Expected(
 LOADED: dict[str, Any] = {
     "pid": PID,
     "freqtrade": "2025.9",
+    "python": "/venvs/one/bin/python",
     "strategy": "Beat",
     "files": {"beat/strategy.py": "a" * 64, "shared/m.py": "c" * 64},
     "source": "a" * 64,
@@ -63,6 +65,10 @@ def test_what_is_as_it_should_be_differs_in_nothing() -> None:
         ({"pid": 78}, "process: should be 77, is 78"),
         ({"strategy": "Other"}, "strategy: should be Beat, is Other"),
         ({"freqtrade": "2025.8"}, "freqtrade: should be 2025.9, is 2025.8"),
+        (
+            {"python": "/venvs/two/bin/python"},
+            "packages: should be /venvs/one/bin/python, is /venvs/two/bin/python",
+        ),
         ({"config": "f" * 64}, "configuration: should be dddddddd, is ffffffff"),
         ({"dry_run": True}, "dry_run: should be False, is True"),
         ({"trading_mode": "futures"}, "trading mode: should be spot, is futures"),

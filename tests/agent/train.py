@@ -251,11 +251,14 @@ def made(
     label: Label | None = "demo",
     taken_at: datetime | None = None,
     signed_by: SigningKey | None = None,
-    freqtrade: str = "",
     remainder: str | None = None,
     trades_digest: str | None = None,
+    **pinned: str,
 ) -> tuple[Release, bytes, bytes]:
-    """A release of `beat` without the gate: its tar, and what is signed about it."""
+    """A release of `beat` without the gate: its tar, and what is signed about it.
+
+    `pinned` are pins that are other than this checkout's.
+    """
     folder = project / "strategies" / "beat"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "strategy.yaml").write_text(MANIFEST.format(version=version))
@@ -263,10 +266,8 @@ def made(
     (folder / "test_beat.py").write_text("def test_it(): ...\n")
     (folder / "README.md").write_text("# beat\n")
     strategy = plugins.read(project, "beat")
-    pinned = pins.read(project, Path(packing.__file__).parents[2])
-    release = release_of(
-        strategy, pinned.model_copy(update={"freqtrade": freqtrade or pinned.freqtrade})
-    )
+    own = pins.read(project, Path(packing.__file__).parents[2])
+    release = release_of(strategy, own.model_copy(update=dict(pinned)))
     tar, nothing = packing.pack(release, strategy), "0" * 64
     evidence = EvidenceSummary(
         digest=nothing,
