@@ -6,18 +6,20 @@ Whatever goes wrong is `CannotTell`: there is the whole answer to a question, or
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from pipelines.domain.account import ExchangeOrder, Fill, Holding, Lot, Position
 from pipelines.domain.candles import TradingMode
 from pipelines.errors import CannotTell
 from pipelines.freqtrade import exchanges
 from runner.agent.books import reading
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 10.0
 """How long the exchange may say nothing, in real time, whatever clock it has."""
@@ -118,7 +120,7 @@ class Client:
         self.api.load_time_difference()
         return getattr(self.api, method)(*given, **named)
 
-    def _read(self, read: Any) -> Any:
+    def _read(self, read: Callable[[], T]) -> T:
         try:
             return read()
         except _WRONG as error:
@@ -160,7 +162,7 @@ class Client:
         missing = sorted({pair for pair in pairs if pair not in self._markets})
         if not missing and self.api.markets is not None:
             return
-        found = self.ask("fetch_markets", self._named(missing)) if missing else []
+        found = self._found(missing) if missing else []
         self._markets |= {row["symbol"]: row for row in found if row["symbol"] in missing}
         self.weight_limit = reading.weight_limit(self.api.last_json_response) or self.weight_limit
         # Of everything that was told only what was asked for is kept.
@@ -168,6 +170,12 @@ class Client:
         if unknown := [pair for pair in missing if pair not in self._markets]:
             raise CannotTell(f"{self.api.id}: {', '.join(unknown)}: is not traded there")
         self.ask("set_markets", list(self._markets.values()))
+
+    def _found(self, pairs: list[str]) -> list[Any]:
+        try:
+            return list(self.ask("fetch_markets", self._named(pairs)))
+        except CannotTell as error:
+            raise CannotTell(f"{error.message}: {', '.join(pairs)}") from None
 
     def _named(self, pairs: list[str]) -> dict[str, str]:
         ids = [pair.replace("/", "") for pair in pairs]
@@ -213,7 +221,8 @@ def _settings(
         "apiKey": key,
         "secret": secret,
         "password": exchange.get("password", ""),
-        "number": Decimal,
+        # Its numbers are floats otherwise.
+        "number": str,
         "timeout": int(TIMEOUT_SECONDS * 1000),
         # What may be asked is decided before, for the whole host.
         "enableRateLimit": False,

@@ -77,7 +77,10 @@ def test_orders_and_fills_are_those_of_the_exchange_s_book(traded: Running) -> N
 
 def test_open_orders_tell_which_are_stops(traded: Running) -> None:
     found = client(traded).open_orders(PAIRS)
-    assert sorted((order.side, order.is_stop) for order in found) == [("buy", False), ("sell", True)]
+    assert sorted((order.side, order.is_stop) for order in found) == [
+        ("buy", False),
+        ("sell", True),
+    ]
     assert client(traded).open_orders(["BTC/USDT"]) == ()
 
 
@@ -102,7 +105,7 @@ def test_prices_and_lots(traded: Running) -> None:
     prices, lots = there.prices(PAIRS), there.lots(PAIRS)
     assert set(prices) == set(PAIRS)
     assert all(isinstance(price, Decimal) and price > 0 for price in prices.values())
-    assert lots["BTC/USDT"] == Lot(Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
+    assert lots["BTC/USDT"] == Lot(Decimal("0.000001"), Decimal("0.000001"), Decimal(10))
     assert there.positions() == ()
     assert there.weight_limit == 6000
     assert (there.used_weight or 0) > 0
@@ -139,10 +142,11 @@ def test_what_is_wrong_is_told_without_what_is_secret(traded: Running) -> None:
         client(traded).prices(["NOPE/USDT"])
     with pytest.raises(CannotTell, match="nowhere: ccxt knows no such exchange"):
         client_for({"name": "nowhere"}, "", "")
+    # What an environment declares for a rehearsal that nobody has told where it is.
+    declared = {"name": "binance", "ccxt_config": {"urls": {"api": "rehearsal"}}}
+    nowhere = client_for(declared, "key", "secret")
     with pytest.raises(CannotTell, match="binance"):
-        # What an environment declares for a rehearsal that nobody has told where it is.
-        declared = {"name": "binance", "ccxt_config": {"urls": {"api": "rehearsal"}}}
-        client_for(declared, "key", "secret").balances()
+        nowhere.balances()
 
 
 @pytest.mark.parametrize("fault", ["server_error", "rate_limited", "banned"])
@@ -182,16 +186,18 @@ def test_an_answer_that_is_not_whole_is_none(traded: Running) -> None:
 
 def test_the_agent_stays_small_with_it(traded: Running) -> None:
     program = f"""
-import resource
 import runner.agent.cli
+from pathlib import Path
 from runner.agent.books.client import client_for
 from runner.exchange.settings import freqtrade_settings
-there = client_for(freqtrade_settings({traded.ready.api_url!r}, "", "")["exchange"], "key", "secret")
+settings = freqtrade_settings({traded.ready.api_url!r}, "", "")["exchange"]
+there = client_for(settings, "key", "secret")
 assert there.balances() and there.open_orders({PAIRS!r}) and there.prices({PAIRS!r})
 import sys
 print(len([n for n in sys.modules if n.startswith("ccxt.") and n.count(".") == 1]))
 print([n for n in sys.modules if n.startswith("freqtrade")])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(told["VmHWM"].split()[0]) // 1024)
 """
     argv = [sys.executable, "-c", program]
     ended = subprocess.run(argv, capture_output=True, text=True, check=True)
