@@ -1,4 +1,4 @@
-"""What reconciling finds: what nobody looks after, what is not there, and what will heal by itself."""
+"""What reconciling finds: what nobody looks after, what is not there, what heals by itself."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -17,7 +17,7 @@ from pipelines.domain.account import ExchangeOrder, Fill, Holding, Lot, Position
 from pipelines.domain.candles import TradingMode
 from pipelines.errors import CannotTell
 from pipelines.freqtrade import exchanges
-from runner.agent.books import reading
+from runner.agent.books import reading, weights
 
 T = TypeVar("T")
 
@@ -28,7 +28,6 @@ PAGE = 500
 """The most orders or fills that are asked for at once."""
 
 _PAGES = 40
-_FEW_PAIRS = 13  # beyond them the open orders of all pairs weigh less than those of each
 _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What ccxt raises when an answer is not what it expects."""
 
@@ -37,13 +36,18 @@ _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class Client:
     """Reads one account. `api` is ccxt's class for the exchange, and used nowhere else.
 
+    `spent` is the request weight of everything that it has asked so far.
     Every method raises `CannotTell` when the exchange does not answer, or not as it should.
     """
 
     api: Any
     trading_mode: TradingMode
-    weight_limit: int | None = field(default=None, init=False)
+    weight_limit: int = field(default=0, init=False)
+    spent: int = field(default=0, init=False)
     _markets: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.weight_limit = weights.LIMITS[self.trading_mode]
 
     def balances(self) -> dict[str, Holding]:
         """What the account has of every asset that it has something of."""
@@ -55,7 +59,7 @@ class Client:
         """Every order of these pairs that may still be filled, stops among them."""
         wanted = sorted(set(pairs))
         self._know(wanted)
-        asked: list[str | None] = list(wanted) if len(wanted) <= _FEW_PAIRS else [None]
+        asked: list[str | None] = list(wanted) if len(wanted) <= weights.FEW_PAIRS else [None]
         told = [row for pair in asked for row in self._each("fetch_open_orders", pair)]
         every = self._read(lambda: tuple(reading.order(row) for row in told))
         return tuple(order for order in every if order.pair in wanted)
@@ -111,12 +115,15 @@ class Client:
                 raise CannotTell(f"{self.api.id}: {_told(error)}") from None
 
     def _ask(self, method: str, *given: Any, **named: Any) -> Any:
+        weight = weights.weight(method, self.trading_mode, given[0] if given else None)
         try:
+            self.spent += weight
             return getattr(self.api, method)(*given, **named)
         except _base_error() as error:
             if not _is_about_time(error):
                 raise
         # Its time is not ours, or has moved: that of a rehearsal does, in steps.
+        self.spent += weight + weights.weight("fetch_time", self.trading_mode, None)
         self.api.load_time_difference()
         return getattr(self.api, method)(*given, **named)
 

@@ -14,6 +14,7 @@ import pytest
 from pipelines.domain.account import Holding, Lot
 from pipelines.errors import CannotTell
 from runner.agent.books import client as module
+from runner.agent.books import weights
 from runner.agent.books.client import Client, client_for
 from runner.exchange import remote
 from runner.exchange.settings import freqtrade_settings
@@ -85,7 +86,7 @@ def test_open_orders_tell_which_are_stops(traded: Running) -> None:
 
 
 def test_many_pairs_are_asked_for_at_once(traded: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_FEW_PAIRS", 1)
+    monkeypatch.setattr(weights, "FEW_PAIRS", 1)
     there = client(traded)
     assert there.open_orders(PAIRS) == client(traded).open_orders(["ETH/USDT"])
 
@@ -109,6 +110,21 @@ def test_prices_and_lots(traded: Running) -> None:
     assert there.positions() == ()
     assert there.weight_limit == 6000
     assert (there.used_weight or 0) > 0
+
+
+def test_what_was_asked_weighs_as_much_as_the_exchange_counts(traded: Running) -> None:
+    there = client(traded)
+    there.prices(["BTC/USDT"])
+    before, spent = there.used_weight or 0, there.spent
+    there.balances()
+    there.open_orders(PAIRS)
+    there.orders("ETH/USDT", traded.now)
+    there.fills("ETH/USDT", traded.now)
+    there.prices(PAIRS)
+    assert (there.used_weight or 0) - before == there.spent - spent > 70
+    assert weights.look(2, "spot", orders=True) == 32
+    assert weights.look(20, "spot", orders=True) == 100
+    assert weights.look(2, "futures", orders=False) == 10
 
 
 def test_time_that_moved_by_hours_is_found_again(traded: Running) -> None:
