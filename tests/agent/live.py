@@ -47,6 +47,11 @@ class Live:
         mine = {order.order_id for order in self.known.orders}
         return [o for o in self.book.orders if o.executed and str(o.id) not in mine]
 
+    def unknown_exits(self) -> list[BookedOrder]:
+        """Sales that the bot does not have."""
+        mine = {order.order_id for order in self.known.orders}
+        return [o for o in self.book.orders if o.side == "SELL" and str(o.id) not in mine]
+
     def stops(self) -> list[BookedOrder]:
         """Stops that rest at the exchange."""
         orders = self.book.orders
