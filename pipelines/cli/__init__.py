@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import bot, data, doctor, gate, ledger, project, release, secrets, train
+from pipelines.cli import bot, data, doctor, gate, ledger, orphan, project, release, secrets, train
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -39,6 +39,7 @@ for command in (
     *train.COMMANDS,
     *bot.COMMANDS,
     ledger.ledger,
+    orphan.orphan,
     secrets.secrets,
     *doctor.COMMANDS,
     *project.COMMANDS,

@@ -12,8 +12,10 @@ from pipelines.domain.entry import (
     Halted,
     Held,
     LeaseTaken,
+    Orphaned,
     Resumed,
     Seen,
+    Settled,
     Unheld,
     Unverified,
     Verified,
@@ -61,7 +63,8 @@ class Track:
 
     `promotions` counts all of them. `current` is what is wanted there now, null when retired or
     given up. `undone` is what the last rollback turned away from, until a hold is lifted.
-    `used` are the identities of approvals that promotions used up.
+    `used` are the identities of approvals that promotions used up. `orphans` are those that
+    nothing was done about yet, by their names.
     """
 
     past: tuple[Stay, ...] = ()
@@ -73,6 +76,7 @@ class Track:
     halt: Halted | None = None
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
+    orphans: Mapping[str, Orphaned] = field(default_factory=dict)
 
     @property
     def stays(self) -> tuple[Stay, ...]:
@@ -186,6 +190,11 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
             return _without(track, entry.digest, entry.reason)
         case Escalated():
             return _given_up(track, entry)
+        case Orphaned():
+            return replace(track, orphans={**track.orphans, entry.orphan: entry})
+        case Settled():
+            left = {name: each for name, each in track.orphans.items() if name != entry.orphan}
+            return replace(track, orphans=left)
         case LeaseTaken() | Delivered():
             return track
 

@@ -39,6 +39,7 @@ from runner.agent.crew import Crew, Member
 from runner.agent.declared import Declared
 from runner.agent.offering import foreseen, offer
 from runner.agent.preparing import Deployable, deployable
+from runner.agent.reconciling import Reconciling
 from runner.agent.trades import closed_since
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.clearance = Clearance(self.crew.house.home, self.crew.hidden, self.crew.rehearsal)
+        self.reconciling = Reconciling(self.crew.house, self.crew.rehearsal, self.alerts)
 
     def tick(self) -> tuple[Action, ...]:
         """One round. What goes wrong with one bot is told and does not keep others waiting.
@@ -87,6 +89,9 @@ class Agent:
         self.read()
         has_lease = self._lease(now)
         offer(self, train, now)
+        phases = {key: each.bot.phase for key, each in self.members(train, now).items()}
+        if seen := self.reconciling.round(self._mine(train), self.record, phases, now):
+            self._append(*seen)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
         for action in actions:
@@ -281,8 +286,9 @@ class Agent:
         self._alert("money", key, f"no bot until somebody promotes: {reason}", now)
         self._append(Escalated(**about(key, current.digest), reason=reason, at=now))
 
-    def _append(self, entry: Entry) -> None:
-        self.ledger.append(veiled(entry, self.crew.hidden), after=self.head)
+    def _append(self, *entries: Entry) -> None:
+        told = (veiled(entry, self.crew.hidden) for entry in entries)
+        self.ledger.append(*told, after=self.head)
         self.read()
 
     def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:

@@ -5,7 +5,7 @@ Messages are single packets of JSON on a Unix socket; descriptors travel with a 
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from pipelines.domain.document import Document
 
@@ -101,3 +101,23 @@ class Loaded(Document):
     exchange: str
     key: str
     database: str
+
+
+class Import(Document):
+    """An entry that a bot lost: into which database it goes, and what the exchange says of it.
+
+    `amount` is what was ordered in the base asset, `price` the limit of one, `fee` a share,
+    `timeframe` minutes.
+    """
+
+    database: str
+    pair: str
+    order: str
+    amount: float = Field(gt=0)
+    price: float = Field(gt=0)
+    fee: float = Field(ge=0)
+    at: AwareDatetime
+    strategy: str
+    timeframe: int = Field(ge=1)
+    stake_currency: str
+    exchange: str
