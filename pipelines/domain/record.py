@@ -60,7 +60,8 @@ class Track:
 
     `promotions` counts all of them. `current` is what is wanted there now, null when retired or
     given up. `undone` is what the last rollback turned away from, until a hold is lifted.
-    `used` are the identities of approvals that promotions used up.
+    `used` are the identities of approvals that promotions used up. `changed` is when what is wanted
+    here changed last, retired and given up included.
     """
 
     past: tuple[Stay, ...] = ()
@@ -72,6 +73,7 @@ class Track:
     halt: Halted | None = None
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
+    changed: datetime | None = None
 
     @property
     def stays(self) -> tuple[Stay, ...]:
@@ -183,6 +185,7 @@ def _promoted(track: Track, promotion: Promotion) -> Track:
         given_up=None,
         approvals=tuple(a for a in track.approvals if a.identity not in promotion.approvals),
         used=track.used | set(promotion.approvals),
+        changed=promotion.at,
     )
 
 
@@ -191,7 +194,8 @@ def _given_up(track: Track, entry: Escalated) -> Track:
         return track
     emptied = _without(track, entry.digest, entry.reason)
     undone = emptied.undone or track.current.promotion
-    return replace(emptied, past=emptied.stays, current=None, undone=undone, given_up=entry)
+    told = replace(emptied, undone=undone, given_up=entry, changed=entry.at)
+    return replace(told, past=emptied.stays, current=None)
 
 
 def _without(track: Track, digest: str, reason: str) -> Track:

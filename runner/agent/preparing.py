@@ -16,6 +16,7 @@ from pipelines.adapters.verifying import verify
 from pipelines.adapters.versions import tool_versions
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
+from pipelines.domain.handover import FIRST, berthed
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.release import Release
 from pipelines.domain.secret import Scope, Secret, SecretName
@@ -27,6 +28,9 @@ from runner.agent.house import House, user_of
 from runner.agent.readback import Expected
 from runner.agent.records import Placed
 from runner.bots.messages import Follow, Launch, Told
+
+PAUSED = "paused"
+"""The file in a bot's folder that keeps it from entering trades."""
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """Where this Sluice lies, with the lock that it was installed from."""
@@ -44,7 +48,8 @@ class Rehearsal:
 class Prepared:
     """Everything that a bot is started with.
 
-    `config` is the digest of all that it is told, `key` that of the exchange's key, if it has one.
+    `config` is the digest of all that it is told but its initial state, which a pause changes;
+    `key` that of the exchange's key, if it has one.
     """
 
     launch: Launch
@@ -56,12 +61,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Deployable:
-    """A release in an environment, verified and unpacked."""
+    """A release in an environment, verified and unpacked; `berth` is one of its two places."""
 
     environment: Environment
     promotion: Promotion
     release: Release
     manifest: Manifest
+    berth: int = FIRST
 
     @property
     def strategy(self) -> str:
@@ -71,14 +77,14 @@ class Deployable:
     def declared(self) -> dict[str, Any]:
         """freqtrade's configuration as far as it is declared."""
         path = f"deployed/{self.release.digest}/{self.strategy}"
-        percent = self.promotion.stake
-        return bot.configuration(self.strategy, self.manifest, self.environment, path, percent)
+        there = self.manifest, self.environment, path, self.promotion.stake, self.berth
+        return bot.configuration(self.strategy, *there)
 
     @property
     def placed(self) -> Placed:
         """What the environment makes of the release."""
         live = self.environment.mode == "live"
-        account = self.environment.account_of(self.strategy) if live else None
+        account = self.environment.account_of(self.strategy, self.berth) if live else None
         return Placed(
             config_digest=bot.digest(self.declared),
             live=live,
@@ -96,6 +102,7 @@ class Deployable:
             files={file.path: file.digest for file in self.release.files},
             freqtrade=self.release.pins.freqtrade,
             config=config,
+            initial_state=declared["initial_state"],
             dry_run=declared["dry_run"],
             trading_mode=self.manifest.trading_mode,
             exchange=self.environment.exchange.name,
@@ -105,7 +112,11 @@ class Deployable:
 
 
 def deployable(
-    house: House, environment: Environment, promotion: Promotion, trust: Trust
+    house: House,
+    environment: Environment,
+    promotion: Promotion,
+    trust: Trust,
+    berth: int = FIRST,
 ) -> Deployable:
     """Verify the release of a promotion, pins included, and unpack it.
 
@@ -129,7 +140,7 @@ def deployable(
     release = packing.unpack(content, stored.statement.tar_digest, folder, str(stored.tar))
     where = folder / release.name / "strategy.yaml"
     manifest = documents.load(where, Manifest, str(where), topic="manifest")
-    return Deployable(environment, promotion, release, manifest)
+    return Deployable(environment, promotion, release, manifest, berth)
 
 
 def _content(stored: Stored) -> bytes:
@@ -159,18 +170,19 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
     :raises BadInput: when a secret is missing, or one is there that must not be.
     """
     environment, strategy = of.environment, of.strategy
-    account = environment.account_of(strategy) or ""
+    account = environment.account_of(strategy, of.berth) or ""
     held = SecretStore(house.home).held(Scope(environment.name, account))
     access = bot.new_access(_free_port())
     settings = rehearsal.exchange if rehearsal and environment.exchange.rehearsal else None
     laid = bot.private(environment, held, access, settings)
     configuration = bot.whole(of.declared, laid)
-    folder = environment.folder(strategy)
+    folder = environment.folder(strategy, of.berth)
     launch = Launch(
-        name=f"{environment.name}.{strategy}",
+        name=f"{environment.name}.{berthed(strategy, of.berth)}",
         folder=str(house.home),
         log=f"{folder}/log",
         loaded=f"{folder}/loaded.json",
+        paused=f"{folder}/{PAUSED}",
         modules=(str(house.deployed(of.release.digest)),),
         identity={
             "launch": dice.token_hex(8),
@@ -183,7 +195,8 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
     hidden = (secret.reveal() for secret in held.values())
     own = (access.password, access.jwt_secret, access.ws_token)
     told = Told(configuration=configuration, hidden=(*hidden, *(secret.reveal() for secret in own)))
-    return Prepared(launch, told, access, bot.digest(configuration), _key(held))
+    stated = {key: value for key, value in configuration.items() if key != "initial_state"}
+    return Prepared(launch, told, access, bot.digest(stated), _key(held))
 
 
 def _key(held: Mapping[SecretName, Secret]) -> str:

@@ -21,6 +21,7 @@ class Expected:
     files: Mapping[str, str]
     freqtrade: str
     config: str
+    initial_state: str
     dry_run: bool
     trading_mode: str
     exchange: str
@@ -44,6 +45,7 @@ def _process(expected: Expected, pid: int, loaded: Loaded) -> Iterator[str]:
             "strategy": (expected.class_name, loaded.strategy),
             "freqtrade": (expected.freqtrade, loaded.freqtrade),
             "configuration": (expected.config, loaded.config),
+            "initial state": (expected.initial_state, _state(expected, loaded)),
             "dry_run": (expected.dry_run, loaded.dry_run),
             "trading mode": (expected.trading_mode, loaded.trading_mode),
             "exchange": (expected.exchange, loaded.exchange),
@@ -52,6 +54,11 @@ def _process(expected: Expected, pid: int, loaded: Loaded) -> Iterator[str]:
             "strategy's source": (expected.files.get(expected.strategy_file), loaded.source),
         }
     )
+
+
+def _state(expected: Expected, loaded: Loaded) -> str:
+    # A pause is always allowed: the agent itself asks for it.
+    return expected.initial_state if loaded.initial_state == "paused" else loaded.initial_state
 
 
 def _files(expected: Expected, loaded: Loaded) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pipelines.domain.entry import ALL
 from pipelines.domain.environment import Environment
 from pipelines.errors import CannotTell
 from runner.agent.about import Key
-from runner.agent.crew import Member
+from runner.agent.muster import Member
 from runner.agent.tick import Agent
 
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipelines.adapters import agent, packing, pins, plugins, signing
 from pipelines.adapters.agent import Status, StrategyStatus
 from pipelines.adapters.ledger import Ledger
@@ -43,7 +45,7 @@ summary: buys in one hour and sells in another
 pairs: [BTC/USDT, ETH/USDT]
 timeframe: 1h
 trading_mode: spot
-handover: drain
+handover: {handover}
 """
 
 
@@ -211,6 +213,23 @@ class Train:
         ReleaseStore(self.home).save(release, tar, signing.opened(dsse, "statement")[0])
         return release
 
+    def declare(self, environment: str, **keys: Any) -> None:
+        """Change what an environment of this train declares; from the next round on it counts."""
+        path = self.project / "environments" / "demo" / f"{environment}.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | keys, sort_keys=False))
+
+    def reboot(self) -> None:
+        """Everything dies, and what does not outlive a reboot is gone."""
+        self.kill()
+        for path in (self.home / "locks").glob("*.*"):
+            self.end_bot(Lock(path))
+        shutil.rmtree(self.house.runtime)
+
+    def database(self, environment: str, seat: str = "beat") -> Path:
+        """A bot's trades."""
+        (found,) = (self.home / "bots" / f"demo.{environment}" / seat).glob("*.sqlite")
+        return found
+
     def want(self, environment: str, release: Release, kind: Kind = Kind.PROMOTE) -> None:
         """Write into the ledger that a release is wanted, whatever speaks against it."""
         promotion = Promotion(
@@ -245,11 +264,12 @@ def made(
     taken_at: datetime | None = None,
     signed_by: SigningKey | None = None,
     freqtrade: str = "",
+    handover: str = "drain",
 ) -> tuple[Release, bytes, bytes]:
     """A release of `beat` without the gate: its tar, and what is signed about it."""
     folder = project / "strategies" / "beat"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "strategy.yaml").write_text(MANIFEST.format(version=version))
+    (folder / "strategy.yaml").write_text(MANIFEST.format(version=version, handover=handover))
     (folder / "strategy.py").write_text(code)
     (folder / "test_beat.py").write_text("def test_it(): ...\n")
     (folder / "README.md").write_text("# beat\n")
