@@ -22,7 +22,7 @@ from pipelines.adapters.secrets import SecretStore
 from pipelines.adapters.signing import SigningKey
 from pipelines.domain.document import sha256
 from pipelines.domain.evidence import Isolation
-from pipelines.domain.promotion import Kind, Promotion
+from pipelines.domain.promotion import Kind, Promotion, Risk
 from pipelines.domain.release import Release, release_of
 from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.domain.statement import EvidenceSummary, Label, Packed, release_statement
@@ -230,7 +230,13 @@ class Train:
         (found,) = (self.home / "bots" / f"demo.{environment}" / seat).glob("*.sqlite")
         return found
 
-    def want(self, environment: str, release: Release, kind: Kind = Kind.PROMOTE) -> None:
+    def want(
+        self,
+        environment: str,
+        release: Release,
+        kind: Kind = Kind.PROMOTE,
+        accepts: tuple[Risk, ...] = (),
+    ) -> None:
         """Write into the ledger that a release is wanted, whatever speaks against it."""
         promotion = Promotion(
             kind=kind,
@@ -239,6 +245,7 @@ class Train:
             release=str(release.id),
             digest=release.digest,
             by="a test",
+            accepts=accepts,
             at=self.exchange.now,
         )
         ledger = Ledger.open(self.house.ledger, self.house.anchor)
