@@ -10,6 +10,7 @@ from pipelines.domain.decision import Escalate, RollBack
 from pipelines.domain.deployment import (
     Action,
     Adopt,
+    Bot,
     Close,
     Drain,
     Halt,
@@ -117,6 +118,10 @@ class Agent:
         return any(each.bot.phase in unsure for each in self.members(train, now).values())
 
     def _plan(self, train: Declared, now: datetime, *, has_lease: bool) -> tuple[Action, ...]:
+        return plan(*self.weighed(train, now), now, has_lease=has_lease)
+
+    def weighed(self, train: Declared, now: datetime) -> tuple[tuple[Wanted, ...], tuple[Bot, ...]]:
+        """What is wanted here, and every bot with how it parts where it has to go."""
         running = self.members(train, now)
 
         def broken(key: Key, text: str) -> None:
@@ -128,7 +133,7 @@ class Agent:
             self.scales.weigh(train, self.record, each, by_key.get(each.bot.key))
             for each in running.values()
         )
-        return plan(wanted, tuple(bots), now, has_lease=has_lease)
+        return wanted, tuple(bots)
 
     def _lease(self, now: datetime) -> bool:
         try:

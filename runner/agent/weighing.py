@@ -94,21 +94,22 @@ class Scales:
         bot = member.bot
         if not bot.has_trades or (wanted and bot.is_of(wanted)):
             return bot
-        return replace(bot, farewell=self.farewell(train, record, member, wanted))
+        promotion = wanted.promotion if wanted else None
+        return replace(bot, farewell=self.farewell(train, record, member, promotion))
 
     def farewell(
-        self, train: Declared, record: Record, member: Member, wanted: Wanted | None
+        self, train: Declared, record: Record, member: Member, promotion: Promotion | None
     ) -> Farewell:
-        """How a bot parts with its trades for what is wanted in its place."""
+        """How a bot parts with its trades for what is promoted in its place."""
         bot, mine = member.bot, train.mine(member.bot.environment)
         if mine is None:
             # Nobody wrote down when its environment moved to another host: it drains to its end.
             return Farewell()
         since = record.track(*bot.key).changed
-        if wanted is None:
+        if promotion is None:
             return farewell(mine.handover, Way.DRAIN, (), (), since)
         try:
-            to = replace(self.deployable(train, wanted.promotion), berth=bot.berth)
+            to = replace(self.deployable(train, promotion), berth=bot.berth)
         except SluiceError as error:
             found = (Objection(None, error.message),)
             return farewell(mine.handover, Way.DRAIN, found, (), since)
@@ -116,9 +117,9 @@ class Scales:
             mine.handover,
             Way(to.manifest.handover),
             self.objections(train, member, to),
-            wanted.promotion.accepts,
+            promotion.accepts,
             since,
-            restarts=bot.digest == wanted.promotion.digest,
+            restarts=bot.digest == promotion.digest,
         )
 
     def objections(self, train: Declared, member: Member, to: Deployable) -> tuple[Objection, ...]:

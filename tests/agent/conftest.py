@@ -34,6 +34,7 @@ def approver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stepped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A rehearsal exchange in steps of its clock, with an account for each live environment."""
     accounts = ("--account", "sandbox:key:secret:USDT=250", "--account", "prod:pkey:ps:USDT=10000")
+    accounts += ("--account", "aside:akey:as:USDT=250")
     folder = tmp_path_factory.mktemp("exchange")
     with running(root, folder, "--start", "2022-03-01", *accounts) as exchange:
         yield exchange

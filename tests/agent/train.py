@@ -254,9 +254,11 @@ class Train:
         finally:
             ledger.close()
 
-    def secret(self, environment: str, key: str = "key", secret: str = "secret") -> None:
-        """Keep what opens the environment's account."""
-        scope, now = Scope(environment, environment), datetime.now(UTC)
+    def secret(
+        self, environment: str, key: str = "key", secret: str = "secret", account: str = ""
+    ) -> None:
+        """Keep what opens an account, by default the environment's."""
+        scope, now = Scope(environment, account or environment), datetime.now(UTC)
         SecretStore(self.home).put(scope, SecretName.EXCHANGE_KEY, Secret(key), now)
         SecretStore(self.home).put(scope, SecretName.EXCHANGE_SECRET, Secret(secret), now)
 
