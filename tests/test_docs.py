@@ -21,11 +21,12 @@ from pipelines.domain import budget
 from pipelines.domain.attack import BREAKS
 from pipelines.domain.candidate import Because
 from pipelines.domain.couplings import RULES
-from pipelines.domain.deployment import MOST_FAILURES, Action, Obstacle, Phase, back_off
+from pipelines.domain.deployment import MOST_FAILURES, Action, Obstacle, Phase
 from pipelines.domain.eligibility import HOTFIX_SHARE
 from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.planning import back_off
 from pipelines.domain.promotion import Approval, Risk
 from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release

@@ -157,7 +157,10 @@ class Explained(Document):
 
 
 class StrategyStatus(Document):
-    """One strategy in an environment. Releases are ids, money is in the stake currency."""
+    """One strategy in an environment. Releases are ids, money is in the stake currency.
+
+    `handover` tells of bots that have to go and still have trades, empty when there are none.
+    """
 
     name: str
     desired: str | None
@@ -169,6 +172,7 @@ class StrategyStatus(Document):
     equity: Decimal | None
     since: AwareDatetime | None
     decision: str
+    handover: str = ""
 
 
 class EnvironmentStatus(Document):

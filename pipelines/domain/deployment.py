@@ -1,20 +1,18 @@
-"""A deployment: what is wanted, what runs, and what is to be done about the difference."""
+"""A deployment: what is wanted, what runs, and what may be done about the difference."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from pipelines.domain.decision import Escalate, RollBack, turn_back
 from pipelines.domain.entry import ALL
+from pipelines.domain.handover import FIRST, Farewell, berthed
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.record import Record
 
 MOST_FAILURES = 5
 """So often a bot is started again before its release is given up."""
-
-_FIRST_WAIT = timedelta(seconds=10)
-_LONGEST_WAIT = timedelta(minutes=10)
 
 
 class Phase(StrEnum):
@@ -48,7 +46,8 @@ class Settings:
 class Wanted:
     """One bot that shall run. `way_back` is what follows when it turns out to be no good.
 
-    `verified` tells whether it was read back since it was wanted.
+    `verified` tells whether it was read back since it was wanted. `aside` is what the environment
+    makes of it in the second berth, none where bots never run side by side.
     """
 
     promotion: Promotion
@@ -56,19 +55,26 @@ class Wanted:
     halted: bool
     way_back: RollBack | Escalate
     verified: bool = True
+    aside: Settings | None = None
 
     @property
     def key(self) -> tuple[str, str]:
         return self.promotion.environment, self.promotion.strategy
 
+    def at(self, berth: int) -> Settings | None:
+        """What the environment makes of it in a berth."""
+        return self.settings if berth == FIRST else self.aside
+
 
 @dataclass(frozen=True)
 class Bot:
-    """One bot that is there.
+    """One bot that is there, or that should be: one that is absent has trades that nobody manages.
 
-    `identity` is what the host calls it, `since` when its phase began, `failures` how often it
-    ended by itself in a row, `open_trades` none when nobody knows. `mismatch` is what reading it
-    back found to be another than the release says, empty as long as nothing was.
+    `digest` is empty when nobody knows whose its trades are. `identity` is what the host calls it,
+    `since` when its phase began, `failures` how often it ended by itself in a row, `open_trades`
+    none when nobody knows. `mismatch` is what reading it back found to be another than the release
+    says, empty as long as nothing was. `farewell` is how it parts with its trades where it has to
+    go.
     """
 
     environment: str
@@ -81,14 +87,26 @@ class Bot:
     failures: int = 0
     mismatch: str = ""
     identity: str = ""
+    berth: int = FIRST
+    farewell: Farewell = field(default_factory=Farewell)
 
     @property
     def key(self) -> tuple[str, str]:
         return self.environment, self.strategy
 
+    @property
+    def seat(self) -> tuple[str, str]:
+        """What it is called on its host: two bots of one key have two seats."""
+        return self.environment, berthed(self.strategy, self.berth)
+
+    @property
+    def has_trades(self) -> bool:
+        """True also when nobody knows."""
+        return self.open_trades != 0
+
     def is_of(self, wanted: Wanted) -> bool:
         """True when it runs exactly what is wanted."""
-        return self.digest == wanted.promotion.digest and self.settings == wanted.settings
+        return self.digest == wanted.promotion.digest and self.settings == wanted.at(self.berth)
 
 
 class Obstacle(StrEnum):
@@ -96,6 +114,8 @@ class Obstacle(StrEnum):
 
     OPEN_TRADES = "open trades"
     UNKNOWN_TRADES = "nobody knows whether trades are open"
+    OBJECTIONS = "its open trades must not be taken over"
+    LEFT_ALONE = "nobody can look after its open trades"
     NO_LEASE = "another agent may trade live"
     ACCOUNT_TAKEN = "another bot trades on the account"
 
@@ -105,6 +125,7 @@ class Start:
     """Start a bot that does not trade before it is verified."""
 
     wanted: Wanted
+    berth: int = FIRST
 
 
 @dataclass(frozen=True)
@@ -116,18 +137,31 @@ class Stop:
 
 @dataclass(frozen=True)
 class Restart:
-    """Start a bot that ended by itself again: the same release, so no deployment."""
+    """Start a bot that ended by itself again: the same release, so no deployment.
+
+    One that `drains` opens no trades, whatever its settings say.
+    """
 
     bot: Bot
+    drains: bool = False
 
 
 @dataclass(frozen=True)
 class Verify:
-    """Read back what runs, hold it against the release, and only then let it trade."""
+    """Read back what runs, hold it against the release, and only then let it trade.
+
+    One that is `halted` or that `drains` is not let.
+    """
 
     environment: str
     strategy: str
     halted: bool
+    berth: int = FIRST
+    drains: bool = False
+
+    @property
+    def seat(self) -> tuple[str, str]:
+        return self.environment, berthed(self.strategy, self.berth)
 
 
 @dataclass(frozen=True)
@@ -146,140 +180,70 @@ class Resume:
 
 
 @dataclass(frozen=True)
+class Drain:
+    """Open no more trades, also after a restart or a reload; what is open stays looked after."""
+
+    bot: Bot
+    reason: str
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close every open trade at the market's price."""
+
+    bot: Bot
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """End a bot over its open trades, and start what is wanted on a database that was copied."""
+
+    bot: Bot
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
 class Refuse:
     """What ought to be done and cannot be."""
 
     environment: str
     strategy: str
     obstacle: Obstacle
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join((self.obstacle.value, *self.reasons))
 
 
-Action = Start | Stop | Restart | Verify | Halt | Resume | Refuse | RollBack | Escalate
+Action = (
+    Start
+    | Stop
+    | Restart
+    | Verify
+    | Halt
+    | Resume
+    | Drain
+    | Close
+    | Adopt
+    | Refuse
+    | RollBack
+    | Escalate
+)
+
+Placing = Callable[[Promotion], tuple[Settings, Settings | None] | None]
+"""What this host makes of a release in both berths; none for what is another host's."""
 
 
-def desired(record: Record, settings: Callable[[Promotion], Settings | None]) -> tuple[Wanted, ...]:
-    """Every bot that shall run on this host; `settings` answers none for what is another host's."""
+def desired(record: Record, placing: Placing) -> tuple[Wanted, ...]:
+    """Every bot that shall run on this host."""
     found = []
     for (environment, strategy), track in sorted(record.tracks.items()):
         if strategy == ALL or track.current is None:
             continue
         promotion = track.current.promotion
-        if (made := settings(promotion)) is not None:
+        if (made := placing(promotion)) is not None:
             halted = record.halt(environment, strategy) is not None
             way_back = turn_back(track, environment, strategy, ())
-            found.append(Wanted(promotion, made, halted, way_back, track.current.verified))
+            verified = track.current.verified
+            found.append(Wanted(promotion, made[0], halted, way_back, verified, made[1]))
     return tuple(found)
-
-
-def plan(
-    wanted: Iterable[Wanted], bots: Iterable[Bot], now: datetime, *, has_lease: bool
-) -> tuple[Action, ...]:
-    """What to do, in this order. Carried out, it leaves nothing but what is refused."""
-    by_key = {each.key: each for each in wanted}
-    work = _Work(now, has_lease)
-    staying: dict[tuple[str, str], Bot] = {}
-    # Of two bots of one release the one with trades stays.
-    for bot in sorted(bots, key=lambda bot: (bot.key, bot.open_trades == 0)):
-        mine = by_key.get(bot.key)
-        if mine and bot.is_of(mine) and bot.key not in staying:
-            staying[bot.key] = bot
-        else:
-            work.end(bot)
-    for key, bot in staying.items():
-        work.keep(by_key[key], bot)
-    for key, each in by_key.items():
-        if key not in staying and key not in work.stuck:
-            work.start(each)
-    return tuple(work.actions)
-
-
-@dataclass
-class _Work:
-    """A plan in the making. `stuck` are bots that had to go and could not."""
-
-    now: datetime
-    has_lease: bool
-    actions: list[Action] = field(default_factory=list)
-    stuck: set[tuple[str, str]] = field(default_factory=set)
-    accounts: list[Settings] = field(default_factory=list)
-
-    def end(self, bot: Bot) -> None:
-        if bot.open_trades == 0:
-            self.actions.append(Stop(bot))
-            return
-        self._refuse_over_trades(bot)
-        self.stuck.add(bot.key)
-        self.accounts.append(bot.settings)
-        if bot.phase is Phase.FAILED:
-            # Somebody has to look after its trades. The same release again is no deployment.
-            self._restart(bot, halted=True)
-
-    def keep(self, wanted: Wanted, bot: Bot) -> None:
-        self.accounts.append(bot.settings)
-        halted = wanted.halted or (wanted.settings.live and not self.has_lease)
-        worn = bot.phase is Phase.FAILED and bot.failures > MOST_FAILURES
-        if bot.mismatch or (worn and bot.open_trades == 0):
-            self._give_up(wanted, bot)
-        elif bot.phase is Phase.FAILED:
-            self._restart(bot, halted=halted)
-        elif bot.phase in (Phase.STARTING, Phase.VERIFYING) or not wanted.verified:
-            self.actions.append(Verify(*bot.key, halted))
-        elif halted and bot.phase is Phase.RUNNING:
-            reason = "it was asked" if wanted.halted else Obstacle.NO_LEASE.value
-            self.actions.append(Halt(bot, reason))
-        elif not halted and bot.phase is Phase.HALTED:
-            self.actions.append(Resume(bot))
-
-    def start(self, wanted: Wanted) -> None:
-        mine = wanted.settings
-        if mine.live and not self.has_lease:
-            self._refuse(wanted.key, Obstacle.NO_LEASE)
-        elif any(_collide(mine, other) for other in self.accounts):
-            self._refuse(wanted.key, Obstacle.ACCOUNT_TAKEN)
-        else:
-            self.accounts.append(mine)
-            self.actions += [Start(wanted), Verify(*wanted.key, wanted.halted)]
-
-    def _give_up(self, wanted: Wanted, bot: Bot) -> None:
-        reason = bot.mismatch or f"it ended by itself {bot.failures} times"
-        if bot.open_trades != 0:
-            if bot.phase is not Phase.HALTED:
-                self.actions.append(Halt(bot, reason))
-            self._refuse_over_trades(bot)
-            return
-        back = wanted.way_back
-        reasons = (reason, *back.reasons)
-        # Written down first: killed in between, the agent goes on from the decision.
-        if isinstance(back, RollBack):
-            self.actions.append(RollBack(back.environment, back.strategy, back.to, reasons))
-        else:
-            self.actions.append(Escalate(back.environment, back.strategy, reasons))
-        self.actions.append(Stop(bot))
-
-    def _restart(self, bot: Bot, *, halted: bool) -> None:
-        waited = self.now - bot.since
-        # A clock that went back makes nobody wait for ever.
-        if timedelta() <= waited < back_off(bot.failures):
-            return
-        if bot.settings.live and not self.has_lease:
-            self._refuse(bot.key, Obstacle.NO_LEASE)
-        else:
-            self.actions += [Restart(bot), Verify(*bot.key, halted)]
-
-    def _refuse_over_trades(self, bot: Bot) -> None:
-        unknown = bot.open_trades is None
-        self._refuse(bot.key, Obstacle.UNKNOWN_TRADES if unknown else Obstacle.OPEN_TRADES)
-
-    def _refuse(self, key: tuple[str, str], obstacle: Obstacle) -> None:
-        self.actions.append(Refuse(*key, obstacle))
-
-
-def back_off(failures: int) -> timedelta:
-    """How long to wait before a bot that ended so often in a row is started again."""
-    doubled = _FIRST_WAIT * (1 << min(max(failures - 1, 0), 16))
-    return min(doubled, _LONGEST_WAIT)
-
-
-def _collide(one: Settings, other: Settings) -> bool:
-    shared = one.shares_account and other.shares_account
-    return one.account is not None and one.account == other.account and not shared

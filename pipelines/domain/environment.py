@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from pipelines.domain.document import Document
+from pipelines.domain.handover import FIRST, Handover, berthed
 from pipelines.domain.promotion import PromotionPolicy
 from pipelines.domain.secret import OPENS, Name, SecretName
 from pipelines.domain.thresholds import Admission, Share
@@ -93,6 +94,7 @@ class Environment(Document):
     portfolio: Portfolio
     initial_state: Literal["running", "paused", "stopped"]
     stoploss_on_exchange: bool = False
+    handover: Handover = Field(default_factory=Handover)
     policy: PromotionPolicy
     ramp: Annotated[tuple[Percent, ...], Field(min_length=1)] = (100,)
     protections: Protections
@@ -113,22 +115,23 @@ class Environment(Document):
         chat = (SecretName.TELEGRAM_CHAT,) if SecretName.TELEGRAM_TOKEN in self.secrets else ()
         return tuple(dict.fromkeys((*opens, *self.secrets, *chat)))
 
-    def account_of(self, strategy: str) -> str | None:
+    def account_of(self, strategy: str, berth: int = FIRST) -> str | None:
         """The exchange account that a strategy's bot trades on."""
-        return self.accounts.get(strategy, self.account)
+        own = self.accounts.get(strategy, self.account)
+        return own if berth == FIRST else self.handover.account
 
-    def folder(self, strategy: str) -> str:
+    def folder(self, strategy: str, berth: int = FIRST) -> str:
         """What a bot keeps, below the home folder."""
         place = f"demo.{self.name}" if self.demo else self.name
-        return f"bots/{place}/{strategy}"
+        return f"bots/{place}/{berthed(strategy, berth)}"
 
-    def database(self, strategy: str) -> str:
+    def database(self, strategy: str, berth: int = FIRST) -> str:
         """The file of a bot's trades, below the home folder.
 
         The mode is part of it: what an environment traded on paper is never taken for money,
         also when the environment goes live one day.
         """
-        return f"{self.folder(strategy)}/{self.mode}.sqlite"
+        return f"{self.folder(strategy, berth)}/{self.mode}.sqlite"
 
 
 class Door(Environment):

@@ -40,14 +40,10 @@ class Approval(StrEnum):
     AUTOMATIC = "automatic"
 
 
-class Soak(Document):
-    """How long a release must have run upstream, verified, and how many trades it closed there.
-
-    Written with `days` or with `hours`; kept in hours.
-    """
+class Hours(Document):
+    """A time, written with `days` or with `hours`; kept in hours."""
 
     hours: Annotated[Decimal, Field(ge=0)]
-    trades: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="before")
     @classmethod
@@ -67,6 +63,12 @@ class Soak(Document):
     def time(self) -> timedelta:
         """The hours as a duration."""
         return timedelta(seconds=float(self.hours * 3600))
+
+
+class Soak(Hours):
+    """How long a release must have run upstream, verified, and how many trades it closed there."""
+
+    trades: Annotated[int, Field(ge=0)]
 
 
 class PromotionPolicy(Document):

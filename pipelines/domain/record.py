@@ -64,7 +64,8 @@ class Track:
     `promotions` counts all of them. `current` is what is wanted there now, null when retired or
     given up. `undone` is what the last rollback turned away from, until a hold is lifted.
     `used` are the identities of approvals that promotions used up. `orphans` are those that
-    nothing was done about yet, by their names.
+    nothing was done about yet, by their names. `changed` is when what is wanted here changed last,
+    retired and given up included.
     """
 
     past: tuple[Stay, ...] = ()
@@ -77,6 +78,7 @@ class Track:
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
     orphans: Mapping[str, Orphaned] = field(default_factory=dict)
+    changed: datetime | None = None
 
     @property
     def stays(self) -> tuple[Stay, ...]:
@@ -216,6 +218,7 @@ def _promoted(track: Track, promotion: Promotion) -> Track:
         given_up=None,
         approvals=tuple(a for a in track.approvals if a.identity not in promotion.approvals),
         used=track.used | set(promotion.approvals),
+        changed=promotion.at,
     )
 
 
@@ -224,7 +227,8 @@ def _given_up(track: Track, entry: Escalated) -> Track:
         return track
     emptied = _without(track, entry.digest, entry.reason)
     undone = emptied.undone or track.current.promotion
-    return replace(emptied, past=emptied.stays, current=None, undone=undone, given_up=entry)
+    told = replace(emptied, undone=undone, given_up=entry, changed=entry.at)
+    return replace(told, past=emptied.stays, current=None)
 
 
 def _without(track: Track, digest: str, reason: str) -> Track:

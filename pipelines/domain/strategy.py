@@ -25,7 +25,8 @@ class Manifest(Document):
     """`strategy.yaml`: what the folder holds and what it promises.
 
     `informative` names the further timeframes that the strategy reads, `informative_pairs` the
-    pairs that it reads and does not trade; it sees no others.
+    pairs that it reads and does not trade; it sees no others. `entry_tags` are tags that it makes
+    up as it goes: those that are written out in its source need not stand here.
     `thresholds` are stricter ones of its own, by window.
     """
 
@@ -39,6 +40,7 @@ class Manifest(Document):
     informative_pairs: tuple[Pair, ...] = ()
     trading_mode: TradingMode = "spot"
     handover: Literal["adopt", "drain", "side_by_side"]
+    entry_tags: tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...] = ()
     thresholds: dict[str, WindowThresholds] = Field(default_factory=dict)
 
     @property

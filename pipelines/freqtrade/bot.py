@@ -15,6 +15,7 @@ from typing import Any
 
 from pipelines.domain.document import Digest, sha256
 from pipelines.domain.environment import Environment
+from pipelines.domain.handover import FIRST
 from pipelines.domain.secret import Secret, SecretName
 from pipelines.domain.strategy import Manifest
 from pipelines.errors import BadInput
@@ -44,11 +45,17 @@ def new_access(port: int) -> Access:
 
 
 def configuration(
-    name: str, manifest: Manifest, environment: Environment, strategy_path: str, percent: int = 100
+    name: str,
+    manifest: Manifest,
+    environment: Environment,
+    strategy_path: str,
+    percent: int = 100,
+    berth: int = FIRST,
 ) -> dict[str, Any]:
     """What is declared: the same for every start of this version here, and free of secrets.
 
-    `strategy_path` is the unpacked release's folder, `percent` the step of the ramp.
+    `strategy_path` is the unpacked release's folder, `percent` the step of the ramp, `berth` the
+    place of one of two bots that run side by side.
     """
     portfolio = environment.portfolio
     futures = manifest.trading_mode == "futures"
@@ -56,8 +63,8 @@ def configuration(
         "bot_name": f"{environment.name} {name} {manifest.version}",
         "dry_run": environment.mode == "dry_run",
         "dry_run_wallet": float(portfolio.starting_balance),
-        "db_url": f"sqlite:///{environment.database(name)}",
-        "user_data_dir": environment.folder(name),
+        "db_url": f"sqlite:///{environment.database(name, berth)}",
+        "user_data_dir": environment.folder(name, berth),
         "initial_state": environment.initial_state,
         "trading_mode": manifest.trading_mode,
         "margin_mode": "isolated" if futures else "",

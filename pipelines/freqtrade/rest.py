@@ -90,7 +90,12 @@ class Balance(Told):
 
 class _Status(Told):
     status: str = ""
+    result: str = ""
     error: str = ""
+
+
+class _Health(Told):
+    last_process: AwareDatetime | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,18 @@ class Rest:
         waiting = sum((trade.waiting for trade in self.open_trades()), Decimal())
         return self.balance().own + waiting
 
+    def processed(self) -> datetime | None:
+        """When it last came to the end of a round, by its own clock; none before the first."""
+        return self._get("health", _Health).last_process
+
+    def close_all(self) -> str:
+        """Close every open trade at the market's price; what it said."""
+        return self._post("forceexit", {"tradeid": "all", "ordertype": "market"})
+
+    def reload(self) -> str:
+        """Let it read its configuration again; what it said."""
+        return self._post("reload_config")
+
     def stop_entries(self) -> str:
         """Let it manage what it has and open nothing new; what it said. Lasts until it restarts."""
         return self._post("stopentry")
@@ -143,19 +160,22 @@ class Rest:
     def _get(self, path: str, kind: type[A], **query: Any) -> A:
         return self._read(kind, path, self._send("GET", path, query))
 
-    def _post(self, path: str) -> str:
-        told = self._read(_Status, path, self._send("POST", path, {}))
+    def _post(self, path: str, body: dict[str, Any] | None = None) -> str:
+        told = self._read(_Status, path, self._send("POST", path, {}, body))
         if told.error:
             raise CannotTell(f"{self.url}: {path}: {told.error}")
-        return told.status
+        return told.status or told.result
 
-    def _send(self, method: str, path: str, query: dict[str, Any]) -> bytes:
+    def _send(
+        self, method: str, path: str, query: dict[str, Any], body: dict[str, Any] | None = None
+    ) -> bytes:
         # No proxy of the environment stands between two processes of one machine.
         with self._telling(path), httpx.Client(timeout=_TIMEOUT, trust_env=False) as client:
             answer = client.request(
                 method,
                 f"{self.url}/api/v1/{path}",
                 params=query,
+                json=body,
                 auth=(self.username, self.password),
             )
             answer.raise_for_status()

@@ -66,7 +66,9 @@ def explained(explained: Explained, *, as_json: bool) -> ExitCode:
     for each in explained.reasons:
         print(f"  ✗ {each.because}: {each.text}" + (f" — {each.hint}" if each.hint else ""))
     for each in explained.grounds:
-        print(f"  ✓ {each.because}: {each.text}")
+        # What becomes of open trades speaks neither for it nor against it.
+        mark = "·" if each.because == "handover" else "✓"
+        print(f"  {mark} {each.because}: {each.text}" + (f" — {each.hint}" if each.hint else ""))
     return may_it
 
 
@@ -95,6 +97,8 @@ def status(status: Status, *, as_json: bool) -> ExitCode:
         for each in environment.strategies:
             if each.decision:
                 console.print(f"  {each.name}: {each.decision}", markup=False)
+            if each.handover:
+                console.print(f"  {each.name}: {each.handover}", markup=False)
         console.print()
     return ExitCode.DONE
 

@@ -2,7 +2,17 @@
 
 from typing import TypedDict
 
-from pipelines.domain.deployment import Action, Halt, Restart, Resume, Start, Stop
+from pipelines.domain.deployment import (
+    Action,
+    Adopt,
+    Close,
+    Drain,
+    Halt,
+    Restart,
+    Resume,
+    Start,
+    Stop,
+)
 
 Key = tuple[str, str]
 
@@ -25,6 +35,14 @@ def key_of(action: Action) -> Key:
     match action:
         case Start(wanted):
             return wanted.key
-        case Stop(bot) | Restart(bot) | Halt(bot) | Resume(bot):
+        case (
+            Stop(bot)
+            | Restart(bot)
+            | Halt(bot)
+            | Resume(bot)
+            | Drain(bot)
+            | Close(bot)
+            | Adopt(bot)
+        ):
             return bot.key
     return action.environment, action.strategy

@@ -23,6 +23,7 @@ from pipelines.domain.couplings.accounts import label
 from pipelines.domain.couplings.arrangement import Arrangement, Clash, Host, Kept
 from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment, Mode
+from pipelines.domain.handover import FIRST
 from pipelines.domain.promotion import Risk
 from pipelines.domain.record import Record
 from pipelines.domain.secret import OPENS, Scope, Secret, SecretName
@@ -41,18 +42,20 @@ _ROUNDING = Decimal("1.01")
 
 @dataclass(frozen=True)
 class Case:
-    """A bot that may be started. `accepts` are the risks that people signed for."""
+    """A bot that may be started, in one of its berths. `accepts` are the risks signed for."""
 
     environment: Environment
     strategy: str
     release: str
     trading_mode: TradingMode
     accepts: tuple[Risk, ...]
+    berth: int = FIRST
 
     @property
     def scope(self) -> Scope:
         """Whose secrets it is given."""
-        return Scope(self.environment.name, self.environment.account_of(self.strategy) or "")
+        account = self.environment.account_of(self.strategy, self.berth)
+        return Scope(self.environment.name, account or "")
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,13 @@ class Clearance:
     rehearsal: Rehearsal | None = None
     _silent: dict[str, float] = field(default_factory=dict, init=False)
 
-    def started(self, of: Deployable, record: Record, arranged: Arrangement) -> tuple[str, ...]:
+    def started(
+        self, of: Deployable, record: Record, arranged: Arrangement, *, again: bool = False
+    ) -> tuple[str, ...]:
         """What people have to know of a bot that may be started: nothing, unless it goes on.
 
-        `arranged` is what is declared and wanted.
+        `arranged` is what is declared and wanted, `again` tells that it ran before with what is in
+        its database.
 
         :raises Refused: when it may not be started, with all reasons.
         :raises CannotTell: when nobody said no, and nobody said yes.
@@ -85,10 +91,11 @@ class Clearance:
         track = record.track(environment.name, of.strategy)
         accepts = clearance.signed_for(track, promotion)
         release, mode = str(of.release.id), of.manifest.trading_mode
-        looked = self.look(Case(environment, of.strategy, release, mode, accepts), arranged)
+        case = Case(environment, of.strategy, release, mode, accepts, of.berth)
+        looked = self.look(case, arranged)
         # After a reboot nobody knows a bot any more: its database and the ledger do.
-        left = open_trades(self.home / environment.database(of.strategy)) != 0
-        goes_on = left and track.is_verified(of.release.digest)
+        left = open_trades(self.home / environment.database(of.strategy, of.berth)) != 0
+        goes_on = left and (again or track.is_verified(of.release.digest))
         against = looked.lasting if goes_on else looked.reasons
         if against:
             # Nobody asked who could be given a hint: it stands in what is remembered of it.

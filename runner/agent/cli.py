@@ -28,7 +28,8 @@ from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
 from runner.agent.preparing import Rehearsal
-from runner.agent.tick import Agent, Seat
+from runner.agent.seat import Seat
+from runner.agent.tick import Agent
 from runner.agent.verbs import Verbs
 from runner.bots.messages import Follow
 from runner.exchange import remote

@@ -1,4 +1,4 @@
-"""The bots of this host: what there is, and what can be done with them.
+"""What can be done with a bot of this host: start it, read it back, pause it, end it.
 
 Everything here can be killed at any moment and done again: a record is written before its bot is
 started, and a bot that no record opens any more is ended and started anew.
@@ -14,38 +14,29 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipelines import documents
 from pipelines.adapters.redaction import Redactor
-from pipelines.domain.deployment import Bot, Phase
+from pipelines.domain.deployment import Phase
 from pipelines.domain.environment import Environment
-from pipelines.domain.promotion import Promotion
+from pipelines.domain.handover import berthed
 from pipelines.domain.secret import Secret
 from pipelines.errors import CannotTell
-from runner.agent import records, venvs
+from runner.agent import copies, owners, records, venvs
 from runner.agent.house import House, give, let_through
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
-from runner.agent.preparing import Deployable, Rehearsal, prepare
+from runner.agent.muster import Member, Muster
+from runner.agent.owners import Owner
+from runner.agent.preparing import PAUSED, Deployable, Rehearsal, prepare
 from runner.agent.readback import differences
-from runner.agent.records import BotRecord, Placed
-from runner.agent.trades import open_trades
-from runner.bots.messages import Holder, Loaded
+from runner.agent.records import BotRecord
+from runner.agent.trades import book, open_trades
+from runner.bots.messages import Loaded
 
 PATIENCE = timedelta(seconds=180)
 """How long a bot may take until it can be read back, on a slow machine. Of the system's time."""
 
-STEADY = timedelta(minutes=10)
-"""After so long without ending by itself its failures are forgotten."""
-
 _TERM_SECONDS, _KILL_SECONDS = 30.0, 10.0
-
-
-@dataclass(frozen=True)
-class Member:
-    """A bot, what the agent knows of it, and where its trades are kept."""
-
-    bot: Bot
-    record: BotRecord
-    database: Path
 
 
 @dataclass
@@ -62,26 +53,34 @@ class Crew:
 
     def members(self, environments: Mapping[str, Environment], now: datetime) -> Iterator[Member]:
         """Every bot that is there or should have been, as it is now."""
-        for path in sorted((self.house.home / "locks").glob("*.*")):
-            environment, _, strategy = path.name.partition(".")
-            if environment in environments:
-                found = self._member(environments[environment], strategy, now)
-                if found is not None:
-                    yield found
+        return Muster(self.house, self.end).members(environments, now)
 
-    def start(self, of: Deployable, now: datetime, failures: int = 0) -> None:
+    def start(
+        self, of: Deployable, now: datetime, failures: int = 0, *, drains: bool = False
+    ) -> None:
         """Start a bot that does not trade yet. Where one runs already nothing happens.
+
+        One that `drains`, and one that finds open trades, enters none before it is told to.
 
         :raises SluiceError: when it cannot be prepared or started; then none runs.
         """
-        environment, strategy = of.environment.name, of.strategy
+        seat = of.environment.name, berthed(of.strategy, of.berth)
         prepared = prepare(self.house, of, self.rehearsal)
+        lock = self.house.lock(*seat)
+        if lock.held():
+            return
         self.hidden.know(map(Secret, prepared.told.hidden), prepared.launch.name)
         home, user = self.house.home, prepared.launch.user
-        own = home / of.environment.folder(strategy)
+        own = home / of.environment.folder(of.strategy, of.berth)
+        found = book(home / of.environment.database(of.strategy, of.berth))
+        _pause(own, drains or found is None or bool(found.open))
         give(own, user)
         for folder in (own, self.house.deployed(of.release.digest)):
             let_through(home, folder, user)
+        owner = Owner(
+            promotion=of.promotion, placed=of.placed, environment=of.environment, berth=of.berth
+        )
+        owners.save(self.house.owner(*seat), owner)
         record = BotRecord(
             promotion=of.promotion,
             placed=of.placed,
@@ -95,18 +94,16 @@ class Crew:
             since=now,
             began=datetime.now(UTC),
             failures=failures,
+            inherited=tuple(trade.id for trade in found.open) if found else (),
         )
-        lock = self.house.lock(environment, strategy)
-        if lock.held():
-            return
-        records.save(self.house.record(environment, strategy), record)
+        records.save(self.house.record(*seat), record)
         self.launcher.launch(prepared.launch, prepared.told, lock, prepared.python)
 
     def read_back(self, member: Member, of: Deployable) -> tuple[str, ...] | None:
         """In what a bot differs from what it should be; None while that cannot be told yet."""
         record = member.record
         try:
-            holder, loaded = self.house.lock(*member.bot.key).holder(), self._loaded(of)
+            holder, loaded = self.house.lock(*member.bot.seat).holder(), self._loaded(of)
             if holder is None or loaded is None or loaded.pid != holder.pid:
                 return _out_of_patience(record)
             shown = record.rest.shown()
@@ -121,16 +118,43 @@ class Crew:
 
         :raises CannotTell: when it does not answer.
         """
+        _pause(member.database.parent, False)
         member.record.rest.start()
         self._note(member, now, phase=Phase.RUNNING)
 
-    def halt(self, member: Member, now: datetime) -> None:
-        """Let it open no more trades; what is open stays looked after.
+    def pause(self, member: Member, phase: Phase, now: datetime) -> None:
+        """Let it open no more trades, whatever it reads again; what is open stays looked after.
 
         :raises CannotTell: when it does not answer.
         """
+        _pause(member.database.parent, True)
         member.record.rest.stop_entries()
-        self._note(member, now, phase=Phase.HALTED)
+        self._note(member, now, phase=phase)
+
+    def halt(self, member: Member, now: datetime) -> None:
+        """Let it open no more trades until the reason is gone.
+
+        :raises CannotTell: when it does not answer.
+        """
+        self.pause(member, Phase.HALTED, now)
+
+    def hand_over(self, member: Member, to: Deployable, now: datetime) -> bool:
+        """End a bot over its open trades, and start another on them; false while it is at work.
+
+        What can be refused is refused before anything ends, and the database is copied.
+
+        :raises SluiceError: when it cannot be done.
+        """
+        prepare(self.house, to, self.rehearsal)
+        seat, lock = member.bot.seat, self.house.lock(*member.bot.seat)
+        if lock.held() and not _has_come_to_rest(member):
+            return False
+        release = member.record.promotion.release or ""
+        copies.keep(member.database, self.house.copies(*seat), release, now)
+        self.end(lock)
+        self.house.record(*seat).unlink(missing_ok=True)
+        self.start(to, now)
+        return True
 
     def distrust(self, member: Member, mismatch: str, now: datetime) -> None:
         """Remember what reading it back found."""
@@ -141,7 +165,7 @@ class Crew:
 
         :raises CannotTell: when it opened one meanwhile, or cannot be ended.
         """
-        lock = self.house.lock(*member.bot.key)
+        lock = self.house.lock(*member.bot.seat)
         # One that does not answer has to go as well.
         with suppress(CannotTell):
             if lock.holder() is not None:
@@ -150,11 +174,12 @@ class Crew:
         self.end(lock)
         # What it opened in its last moment is looked after by the same bot, started again.
         self._refuse_over_trades(member)
-        self.house.record(*member.bot.key).unlink(missing_ok=True)
+        self.house.record(*member.bot.seat).unlink(missing_ok=True)
+        self.house.owner(*member.bot.seat).unlink(missing_ok=True)
 
     def _refuse_over_trades(self, member: Member) -> None:
         if open_trades(member.database) != 0:
-            raise CannotTell(f"{'.'.join(member.bot.key)}: has an open trade by now")
+            raise CannotTell(f"{'.'.join(member.bot.seat)}: has an open trade by now")
 
     def end(self, lock: Lock) -> None:
         """End whoever holds a lock: asked first, then killed.
@@ -171,75 +196,37 @@ class Crew:
                 time.sleep(0.05)
         raise CannotTell(f"{lock.path.name}: cannot be ended")
 
-    def _member(self, environment: Environment, strategy: str, now: datetime) -> Member | None:
-        lock = self.house.lock(environment.name, strategy)
-        path = self.house.record(environment.name, strategy)
-        record = records.load(path)
-        try:
-            holder = lock.holder()
-        except CannotTell:
-            # It is just starting: what it is will be seen the next time.
-            return self._known(environment, strategy, record) if record else None
-        if holder is not None and (record is None or record.launch != holder.identity["launch"]):
-            self.end(lock)
-            record = _lost(holder, now)
-        elif holder is None and record is not None and record.phase is not Phase.FAILED:
-            record = _failed(record, now)
-        else:
-            return self._known(environment, strategy, record) if record else None
-        records.save(path, record)
-        return self._known(environment, strategy, record)
-
-    def _known(self, environment: Environment, strategy: str, record: BotRecord) -> Member:
-        database = self.house.home / environment.database(strategy)
-        bot = Bot(
-            environment=environment.name,
-            strategy=strategy,
-            digest=record.promotion.digest or "",
-            settings=record.placed.settings,
-            phase=record.phase,
-            since=record.since,
-            open_trades=open_trades(database),
-            failures=record.failures,
-            mismatch=record.mismatch,
-            identity=record.launch,
-        )
-        return Member(bot, record, database)
-
     def _note(self, member: Member, now: datetime, **changed: object) -> None:
         record = member.record.model_copy(update={**changed, "since": now})
-        records.save(self.house.record(*member.bot.key), record)
+        records.save(self.house.record(*member.bot.seat), record)
 
     def _loaded(self, of: Deployable) -> Loaded | None:
-        path = self.house.home / of.environment.folder(of.strategy) / "loaded.json"
+        path = self.house.home / of.environment.folder(of.strategy, of.berth) / "loaded.json"
         try:
             return Loaded.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return None
 
 
-def _failed(record: BotRecord, now: datetime) -> BotRecord:
-    """It ended by itself."""
-    steady = record.phase is not Phase.VERIFYING and now - record.since > STEADY
-    failures = 1 if steady else record.failures + 1
-    return record.model_copy(update={"phase": Phase.FAILED, "since": now, "failures": failures})
+def _pause(folder: Path, paused: bool) -> None:
+    """Let a bot enter no trades, whenever it reads its configuration; or let it again."""
+    marker = folder / PAUSED
+    if paused:
+        documents.write(marker, "")
+    else:
+        marker.unlink(missing_ok=True)
 
 
-def _lost(holder: Holder, now: datetime) -> BotRecord:
-    """A bot that nobody could reach any more, and that was ended for it."""
-    return BotRecord(
-        promotion=Promotion.model_validate_json(holder.identity["promotion"]),
-        placed=Placed.model_validate_json(holder.identity["placed"]),
-        launch=holder.identity["launch"],
-        config="0" * 64,
-        key="",
-        port=1,
-        username="",
-        password="",
-        phase=Phase.FAILED,
-        since=now,
-        began=now,
-    )
+def _has_come_to_rest(member: Member) -> bool:
+    """False while a bot may still be in the round in which it was paused: with an entry on its way.
+
+    One that does not answer is not waited for.
+    """
+    try:
+        processed = member.record.rest.processed()
+    except CannotTell:
+        return True
+    return processed is not None and processed >= member.bot.since
 
 
 def _out_of_patience(record: BotRecord) -> tuple[str, ...] | None:

@@ -30,6 +30,11 @@ class Declared:
             raise BadInput(f"{name}: there is no such environment", hint)
         return self.environments[name]
 
+    @property
+    def own(self) -> dict[str, Environment]:
+        """Every environment that this host serves."""
+        return {n: each for n, each in self.environments.items() if each.host == self.host}
+
     def mine(self, name: str) -> Environment | None:
         """An environment that this host serves; None for another's, or one that is gone."""
         found = self.environments.get(name)

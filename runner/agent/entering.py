@@ -89,7 +89,7 @@ def _here(
     name, manifest = stored.release.name, _manifest(stored)
     mode, ramp = manifest.trading_mode, environment.ramp
     percent = ramp[min(step, len(ramp)) - 1]
-    arranged, own = agent.arranged(train), (environment.name, name)
+    arranged, own = agent.scales.arranged(train), (environment.name, name)
     others = (each for each in arranged.bots if (each.environment, each.strategy) != own)
     bot = Bot(environment.name, name, manifest.pairs, mode, percent)
     bots = replace(arranged, strategies=arranged.strategies | {name}, bots=(*others, bot))

@@ -18,7 +18,10 @@ _FIRST_UID, _UIDS = 61184, 4336
 
 @dataclass(frozen=True)
 class House:
-    """The agent's home. Paths with an environment and a strategy are those of one bot."""
+    """The agent's home. Paths with an environment and a strategy are those of one bot.
+
+    Of two bots of a strategy that run side by side the second is called `<strategy>.2`.
+    """
 
     home: Path
 
@@ -60,6 +63,14 @@ class House:
     def lock(self, environment: str, strategy: str) -> Lock:
         """The right to run this bot."""
         return Lock(self.home / "locks" / f"{environment}.{strategy}")
+
+    def owner(self, environment: str, strategy: str) -> Path:
+        """Whose this bot's trades are."""
+        return self.home / "owners" / f"{environment}.{strategy}.json"
+
+    def copies(self, environment: str, strategy: str) -> Path:
+        """Copies of this bot's database, made before another release took it over."""
+        return self.home / "copies" / f"{environment}.{strategy}"
 
     def record(self, environment: str, strategy: str) -> Path:
         """What the agent knows of this bot, and how it reaches it."""

@@ -18,7 +18,7 @@ from runner.agent.house import House
 from runner.agent.locks import Lock
 from runner.agent.restore import Report
 from runner.agent.restore import restore as make_home
-from runner.agent.tick import Seat
+from runner.agent.seat import Seat
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _DEAD = "--old-host-is-dead"

@@ -19,14 +19,15 @@ from pydantic import JsonValue
 
 from pipelines.adapters.agent import Asked, OfOrphan, read_args
 from pipelines.domain.candles import TIMEFRAMES
+from pipelines.domain.deployment import Phase
 from pipelines.domain.entry import ALL, Orphaned, Settled
 from pipelines.errors import BadInput, CannotTell, Refused
 from runner.agent.books.accounts import Account, accounts, client_of
 from runner.agent.books.client import Client
 from runner.agent.books.closing import close
 from runner.agent.books.looking import WINDOW
-from runner.agent.crew import Member
 from runner.agent.declared import Declared
+from runner.agent.muster import Member
 from runner.agent.preparing import Deployable, deployable
 from runner.agent.tick import Agent
 from runner.bots.messages import Import
@@ -67,16 +68,18 @@ class Orphans:
         strategy = orphan.strategy if orphan.strategy != ALL else given.strategy
         _refuse_import(orphan, strategy)
         account = self._account(train, orphan)
-        key = orphan.environment, strategy
+        trader = account.trader(strategy)
+        key = orphan.environment, trader.seat if trader else strategy
         member = self.agent.members(train, self.agent.clock()).get(key)
-        if member is None or account.trader(strategy) is None:
+        if member is None or member.owner is None:
             raise Refused(f"{'.'.join(key)}: there is no bot that could look after it")
         of = deployable(
             self.agent.crew.house,
-            train.environment(orphan.environment),
-            member.record.promotion,
+            member.owner.environment,
+            member.owner.promotion,
             train.trust,
             self.agent.record,
+            member.owner.berth,
         )
         if orphan.pair not in of.manifest.pairs:
             raise Refused(f"{strategy} does not trade {orphan.pair}", _CLOSE.format(orphan.orphan))
@@ -86,7 +89,7 @@ class Orphans:
 
     def _entrust(self, member: Member, of: Deployable, asked: Import, orphan: Orphaned) -> None:
         """Write it into the database of a bot that does not run meanwhile, and start it again."""
-        crew, key = self.agent.crew, member.bot.key
+        crew, key = self.agent.crew, member.bot.seat
         lock = crew.house.lock(*key)
         crew.end(lock)
         held = lock.take()
@@ -97,7 +100,8 @@ class Orphans:
             _child(asked)
         finally:
             os.close(held)
-        crew.start(of, self.agent.clock(), member.bot.failures)
+        drains = member.bot.phase is Phase.DRAINING
+        crew.start(of, self.agent.clock(), member.bot.failures, drains=drains)
 
     def _close(self, asked: Asked) -> JsonValue:
         given = read_args(asked, OfOrphan)

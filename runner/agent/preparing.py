@@ -13,6 +13,7 @@ from pipelines.adapters.releases import ReleaseStore, Stored
 from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
+from pipelines.domain.handover import FIRST, berthed
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.record import Record
 from pipelines.domain.release import Release
@@ -28,6 +29,9 @@ from runner.agent.readback import Expected
 from runner.agent.records import Placed
 from runner.bots.messages import Follow, Launch, Told
 
+PAUSED = "paused"
+"""The file in a bot's folder that keeps it from entering trades."""
+
 
 @dataclass(frozen=True)
 class Rehearsal:
@@ -41,8 +45,8 @@ class Rehearsal:
 class Prepared:
     """Everything that a bot is started with.
 
-    `config` is the digest of all that it is told, `key` that of the exchange's key, if it has one,
-    `python` what runs it.
+    `config` is the digest of all that it is told but its initial state, which a pause changes;
+    `key` that of the exchange's key, if it has one, `python` what runs it.
     """
 
     launch: Launch
@@ -55,12 +59,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Deployable:
-    """A release in an environment, verified and unpacked."""
+    """A release in an environment, verified and unpacked; `berth` is one of its two places."""
 
     environment: Environment
     promotion: Promotion
     release: Release
     manifest: Manifest
+    berth: int = FIRST
 
     @property
     def strategy(self) -> str:
@@ -70,14 +75,14 @@ class Deployable:
     def declared(self) -> dict[str, Any]:
         """freqtrade's configuration as far as it is declared."""
         path = f"deployed/{self.release.digest}/{self.strategy}"
-        percent = self.promotion.stake
-        return bot.configuration(self.strategy, self.manifest, self.environment, path, percent)
+        there = self.manifest, self.environment, path, self.promotion.stake, self.berth
+        return bot.configuration(self.strategy, *there)
 
     @property
     def placed(self) -> Placed:
         """What the environment makes of the release."""
         live = self.environment.mode == "live"
-        account = self.environment.account_of(self.strategy) if live else None
+        account = self.environment.account_of(self.strategy, self.berth) if live else None
         return Placed(
             config_digest=bot.digest(self.declared),
             live=live,
@@ -96,6 +101,7 @@ class Deployable:
             freqtrade=self.release.pins.freqtrade,
             python=python,
             config=config,
+            initial_state=declared["initial_state"],
             dry_run=declared["dry_run"],
             trading_mode=self.manifest.trading_mode,
             exchange=self.environment.exchange.name,
@@ -105,7 +111,12 @@ class Deployable:
 
 
 def deployable(
-    house: House, environment: Environment, promotion: Promotion, trust: Trust, record: Record
+    house: House,
+    environment: Environment,
+    promotion: Promotion,
+    trust: Trust,
+    record: Record,
+    berth: int = FIRST,
 ) -> Deployable:
     """Verify the release of a promotion, pins included, and unpack it.
 
@@ -127,7 +138,7 @@ def deployable(
     release = packing.unpack(content, stored.statement.tar_digest, folder, str(stored.tar))
     where = folder / release.name / "strategy.yaml"
     manifest = documents.load(where, Manifest, str(where), topic="manifest")
-    return Deployable(environment, promotion, release, manifest)
+    return Deployable(environment, promotion, release, manifest, berth)
 
 
 def _content(stored: Stored) -> bytes:
@@ -153,18 +164,19 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
     """
     environment, strategy = of.environment, of.strategy
     python = venvs.needed(house.home, of.release.pins.requirements).python
-    account = environment.account_of(strategy) or ""
+    account = environment.account_of(strategy, of.berth) or ""
     held = SecretStore(house.home).held(Scope(environment.name, account))
     access = bot.new_access(_free_port())
     settings = rehearsal.exchange if rehearsal and environment.exchange.rehearsal else None
     laid = bot.private(environment, held, access, settings)
     configuration = bot.whole(of.declared, laid)
-    folder = environment.folder(strategy)
+    folder = environment.folder(strategy, of.berth)
     launch = Launch(
-        name=f"{environment.name}.{strategy}",
+        name=f"{environment.name}.{berthed(strategy, of.berth)}",
         folder=str(house.home),
         log=f"{folder}/log",
         loaded=f"{folder}/loaded.json",
+        paused=f"{folder}/{PAUSED}",
         modules=(str(house.deployed(of.release.digest)),),
         identity={
             "launch": dice.token_hex(8),
@@ -177,7 +189,8 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
     hidden = (secret.reveal() for secret in held.values())
     own = (access.password, access.jwt_secret, access.ws_token)
     told = Told(configuration=configuration, hidden=(*hidden, *(secret.reveal() for secret in own)))
-    return Prepared(launch, told, access, bot.digest(configuration), _key(held), python)
+    stated = {key: value for key, value in configuration.items() if key != "initial_state"}
+    return Prepared(launch, told, access, bot.digest(stated), _key(held), python)
 
 
 def _key(held: Mapping[SecretName, Secret]) -> str:

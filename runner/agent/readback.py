@@ -23,6 +23,7 @@ class Expected:
     freqtrade: str
     python: str
     config: str
+    initial_state: str
     dry_run: bool
     trading_mode: str
     exchange: str
@@ -47,6 +48,7 @@ def _process(expected: Expected, pid: int, loaded: Loaded) -> Iterator[str]:
             "freqtrade": (expected.freqtrade, loaded.freqtrade),
             "packages": (expected.python, loaded.python),
             "configuration": (expected.config, loaded.config),
+            "initial state": (expected.initial_state, _state(expected, loaded)),
             "dry_run": (expected.dry_run, loaded.dry_run),
             "trading mode": (expected.trading_mode, loaded.trading_mode),
             "exchange": (expected.exchange, loaded.exchange),
@@ -55,6 +57,11 @@ def _process(expected: Expected, pid: int, loaded: Loaded) -> Iterator[str]:
             "strategy's source": (expected.files.get(expected.strategy_file), loaded.source),
         }
     )
+
+
+def _state(expected: Expected, loaded: Loaded) -> str:
+    # A pause is always allowed: the agent itself asks for it.
+    return expected.initial_state if loaded.initial_state == "paused" else loaded.initial_state
 
 
 def _files(expected: Expected, loaded: Loaded) -> Iterator[str]:

@@ -35,7 +35,8 @@ class BotRecord(Document):
     """One bot. `launch` is the name of this start, `config` the digest of all that it was told.
 
     `began` is the system's time of it. `failures` counts how often in a row it ended by itself.
-    `mismatch` is what reading it back found to be another than the release says.
+    `mismatch` is what reading it back found to be another than the release says. `inherited` are
+    the trades that were open when it was started.
     """
 
     promotion: Promotion
@@ -51,6 +52,7 @@ class BotRecord(Document):
     began: AwareDatetime
     failures: int = Field(default=0, ge=0)
     mismatch: str = ""
+    inherited: tuple[int, ...] = ()
 
     @property
     def rest(self) -> Rest:

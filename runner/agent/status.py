@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from pipelines.adapters.agent import EnvironmentStatus, Status, StrategyStatus
-from pipelines.domain.deployment import Phase
+from pipelines.domain.deployment import Bot, Phase
 from pipelines.domain.entry import ALL
 from pipelines.domain.environment import Environment
 from pipelines.errors import CannotTell
 from runner.agent.about import Key
-from runner.agent.crew import Member
+from runner.agent.muster import Member
 from runner.agent.tick import Agent
 
 
@@ -18,35 +18,47 @@ def status(agent: Agent) -> Status:
     :raises SluiceError: when what is declared is wrong.
     """
     train, now = agent.declared(), agent.clock()
-    members = agent.members(train, now)
+    members = tuple(agent.members(train, now).values())
+    wanted, bots = agent.weighed(train, now)
+    going = tuple(
+        bot for bot in bots if bot.has_trades and not any(bot.is_of(each) for each in wanted)
+    )
     mine = (train.mine(name) for name in train.environments)
-    told = tuple(_environment(agent, each, members) for each in mine if each)
+    told = tuple(_environment(agent, each, members, going) for each in mine if each)
     return Status(environments=told)
 
 
 def _environment(
-    agent: Agent, environment: Environment, members: dict[Key, Member]
+    agent: Agent, environment: Environment, members: tuple[Member, ...], going: tuple[Bot, ...]
 ) -> EnvironmentStatus:
     name = environment.name
     here = {s: track for (where, s), track in agent.record.tracks.items() if where == name}
     wanted = {s for s, track in here.items() if s != ALL and (track.current or track.given_up)}
-    there = {strategy for where, strategy in members if where == name}
+    there = {each.bot.strategy for each in members if each.bot.environment == name}
     return EnvironmentStatus(
         name=name,
         mode=environment.mode,
         hold=any(track.hold or track.undone for track in here.values()),
         halted=any(track.halt for track in here.values()),
         strategies=tuple(
-            _strategy(agent, (name, strategy), members.get((name, strategy)))
+            _strategy(
+                agent,
+                (name, strategy),
+                [each for each in members if each.bot.key == (name, strategy)],
+                [bot for bot in going if bot.key == (name, strategy)],
+            )
             for strategy in sorted(wanted | there)
         ),
     )
 
 
-def _strategy(agent: Agent, key: Key, member: Member | None) -> StrategyStatus:
+def _strategy(agent: Agent, key: Key, members: list[Member], going: list[Bot]) -> StrategyStatus:
     track = agent.record.track(*key)
     wanted = track.current
-    runs = member is not None and member.bot.phase is not Phase.FAILED
+    # Of two bots the one that is wanted is told of; the other one stands under `handover`.
+    members = sorted(members, key=lambda m: not wanted or m.bot.digest != wanted.digest)
+    member = members[0] if members else None
+    runs = member is not None and member.bot.phase not in (Phase.FAILED, Phase.ABSENT)
     running = member.record.promotion.release if member and runs else None
     decision = "; ".join(agent.refused.get(key, ()))
     if not decision and track.given_up:
@@ -59,11 +71,25 @@ def _strategy(agent: Agent, key: Key, member: Member | None) -> StrategyStatus:
         verified=bool(wanted and wanted.verified),
         phase=(member.bot.phase if member else Phase.ABSENT).value,
         healthy=at_work and not decision,
-        open_trades=member.bot.open_trades if member else 0,
+        open_trades=_open_trades(members),
         equity=_equity(member) if member and at_work else None,
         since=member.bot.since if member else None,
         decision=decision,
+        handover="; ".join(_going(bot, members) for bot in going),
     )
+
+
+def _open_trades(members: list[Member]) -> int | None:
+    counts = [each.bot.open_trades for each in members]
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
+def _going(bot: Bot, members: list[Member]) -> str:
+    """What is told of a bot that has to go."""
+    releases = (m.record.promotion.release for m in members if m.bot.seat == bot.seat)
+    count = "?" if bot.open_trades is None else bot.open_trades
+    release = next(releases, None) or "nobody knows what"
+    return f"{release} goes, open trades: {count}, way: {bot.farewell}"
 
 
 def _equity(member: Member) -> Decimal | None:

@@ -4,43 +4,44 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pipelines.adapters.ledger import START, Head, Ledger
-from pipelines.domain.couplings.arrangement import Arrangement
-from pipelines.domain.couplings.arrangement import Bot as Placed
 from pipelines.domain.decision import Escalate, RollBack
 from pipelines.domain.deployment import (
     Action,
+    Adopt,
+    Bot,
+    Close,
+    Drain,
     Halt,
     Phase,
     Refuse,
     Restart,
     Resume,
-    Settings,
     Start,
     Stop,
     Verify,
     Wanted,
     desired,
-    plan,
 )
 from pipelines.domain.entry import Entry, Escalated, Seen, Unverified, Verified
-from pipelines.domain.environment import Environment
 from pipelines.domain.lease import Taken, may_start_live
-from pipelines.domain.promotion import Promotion
+from pipelines.domain.planning import plan
 from pipelines.domain.record import Record
 from pipelines.errors import Refused, SluiceError
-from runner.agent import declared
+from runner.agent import declared, hands
 from runner.agent.about import Key, about, key_of
 from runner.agent.alerts import Alert, Alerts, Severity
 from runner.agent.clearance import Clearance, veiled
-from runner.agent.crew import Crew, Member
+from runner.agent.crew import Crew
 from runner.agent.declared import Declared
+from runner.agent.muster import Member
 from runner.agent.offering import foreseen, offer
 from runner.agent.preparing import Deployable, deployable
 from runner.agent.reconciling import Reconciling
+from runner.agent.seat import Seat
 from runner.agent.trades import closed_since
+from runner.agent.weighing import Scales
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +51,6 @@ LEASE = timedelta(minutes=10)
 SEEN_EVERY = timedelta(minutes=30)
 """How often a release that goes on unchanged is written down as seen."""
 BY = "agent"
-
-
-@dataclass(frozen=True)
-class Seat:
-    """Where an agent sits: `train` is the folder of its environments, `holder` its own name."""
-
-    train: Path
-    host: str
-    holder: str
 
 
 @dataclass
@@ -73,9 +65,10 @@ class Agent:
     record: Record = field(default_factory=Record)
     head: Head = START
     refused: dict[Key, tuple[str, ...]] = field(default_factory=dict)
-    _deployables: dict[tuple[str, str, int, str], Deployable] = field(default_factory=dict)
+    scales: Scales = field(init=False)
 
     def __post_init__(self) -> None:
+        self.scales = Scales(self.crew.house, self.seat, lambda: self.record)
         self.clearance = Clearance(self.crew.house.home, self.crew.hidden, self.crew.rehearsal)
         self.reconciling = Reconciling(self.crew.house, self.crew.rehearsal, self.alerts)
 
@@ -90,7 +83,7 @@ class Agent:
         has_lease = self._lease(now)
         offer(self, train, now)
         phases = {key: each.bot.phase for key, each in self.members(train, now).items()}
-        if seen := self.reconciling.round(self._mine(train), self.record, phases, now):
+        if seen := self.reconciling.round(train.own, self.record, phases, now):
             self._append(*seen)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
@@ -126,51 +119,31 @@ class Agent:
         self.record, self.head = self.record.after(chain.lines), chain.head
 
     def members(self, train: Declared, now: datetime) -> dict[Key, Member]:
-        """Every bot of this host."""
-        return {each.bot.key: each for each in self.crew.members(self._mine(train), now)}
+        """Every bot that is here, by its seat, also of environments that are another host's now."""
+        return {each.bot.seat: each for each in self.crew.members(train.environments, now)}
 
     def is_busy(self, train: Declared, now: datetime) -> bool:
         """True while a bot is being started: the next tick should not wait."""
         unsure = (Phase.STARTING, Phase.VERIFYING)
         return any(each.bot.phase in unsure for each in self.members(train, now).values())
 
-    def _mine(self, train: Declared) -> dict[str, Environment]:
-        own = (train.mine(name) for name in train.environments)
-        return {each.name: each for each in own if each}
-
     def _plan(self, train: Declared, now: datetime, *, has_lease: bool) -> tuple[Action, ...]:
+        return plan(*self.weighed(train, now), now, has_lease=has_lease)
+
+    def weighed(self, train: Declared, now: datetime) -> tuple[tuple[Wanted, ...], tuple[Bot, ...]]:
+        """What is wanted here, and every bot with how it parts where it has to go."""
         running = self.members(train, now)
-        bots = tuple(member.bot for member in running.values())
-        return plan(self._wanted(train, running, now), bots, now, has_lease=has_lease)
 
-    def _wanted(
-        self, train: Declared, running: dict[Key, Member], now: datetime
-    ) -> tuple[Wanted, ...]:
+        def broken(key: Key, text: str) -> None:
+            self._alert("money", key, text, now)
 
-        def settings(promotion: Promotion) -> Settings | None:
-            environment = train.mine(promotion.environment)
-            if environment is None:
-                return None
-            try:
-                return self._deployable(train, promotion).placed.settings
-            except SluiceError as error:
-                key = promotion.environment, promotion.strategy
-                self._alert("money", key, error.message, now)
-                member = running.get(key)
-                # What runs already goes on: a release that lies broken on the disk ends no bot.
-                same = member and member.bot.digest == promotion.digest
-                return member.bot.settings if member and same else None
-
-        return desired(self.record, settings)
-
-    def _deployable(self, train: Declared, promotion: Promotion) -> Deployable:
-        environment = train.environment(promotion.environment)
-        content = environment.content_digest()
-        key = (promotion.digest or "", promotion.environment, promotion.stake, content)
-        if key not in self._deployables:
-            made = deployable(self.crew.house, environment, promotion, train.trust, self.record)
-            self._deployables[key] = made
-        return self._deployables[key]
+        wanted = desired(self.record, self.scales.placing(train, running, broken))
+        by_key = {each.key: each for each in wanted}
+        bots = (
+            self.scales.weigh(train, self.record, each, by_key.get(each.bot.key))
+            for each in running.values()
+        )
+        return wanted, tuple(bots)
 
     def _lease(self, now: datetime) -> bool:
         try:
@@ -197,23 +170,34 @@ class Agent:
 
     def _do(self, action: Action, train: Declared, now: datetime) -> None:
         match action:
-            case Start(wanted):
-                self._start(train, wanted.promotion, now, 0)
-            case Restart(bot):
+            case Start(wanted, berth):
+                self.crew.start(self._fresh(train, wanted, berth, now), now)
+            case Restart(bot, drains):
                 self._alert("warning", bot.key, f"it ended by itself: {bot.failures} in a row", now)
-                promotion = self.members(train, now)[bot.key].record.promotion
-                self._start(train, promotion, now, bot.failures)
-            case Verify(environment, strategy, halted):
-                self._verify(train, (environment, strategy), now, halted=halted)
+                owner = self.scales.owner(self.members(train, now)[bot.seat])
+                given = owner.environment, owner.promotion, train.trust, self.record, owner.berth
+                of = self._cleared(train, deployable(self.crew.house, *given), now, again=True)
+                self.crew.start(of, now, bot.failures, drains=drains)
+            case Verify():
+                self._verify(train, action, now)
             case Stop(bot):
-                self.crew.stop(self.members(train, now)[bot.key])
+                self.crew.stop(self.members(train, now)[bot.seat])
             case Halt(bot, reason):
-                self.crew.halt(self.members(train, now)[bot.key], now)
+                self.crew.halt(self.members(train, now)[bot.seat], now)
                 self._alert("warning", bot.key, f"opens no more trades: {reason}", now)
             case Resume(bot):
-                self.crew.let_trade(self.members(train, now)[bot.key], now)
-            case Refuse(environment, strategy, obstacle):
-                raise Refused(obstacle.value)
+                self._let_trade(self.members(train, now)[bot.seat], now)
+            case Drain(bot, reason):
+                self.crew.pause(self.members(train, now)[bot.seat], Phase.DRAINING, now)
+                self._alert("notice", bot.key, f"drains: {reason}", now)
+            case Close(bot):
+                self._alert("warning", bot.key, "its trades are closed at the market", now)
+                self.members(train, now)[bot.seat].record.rest.close_all()
+            case Adopt(bot, wanted):
+                of = self._fresh(train, wanted, bot.berth, now)
+                self.crew.hand_over(self.members(train, now)[bot.seat], of, now)
+            case Refuse():
+                raise Refused(str(action))
             case RollBack():
                 # Told before it is written down: killed in between, it is told twice, never not.
                 self._alert("warning", key_of(action), "; ".join(action.reasons), now)
@@ -221,35 +205,26 @@ class Agent:
             case Escalate(environment, strategy, reasons):
                 self._escalate((environment, strategy), "; ".join(reasons), now)
 
-    def _start(self, train: Declared, promotion: Promotion, now: datetime, failures: int) -> None:
+    def _fresh(self, train: Declared, wanted: Wanted, berth: int, now: datetime) -> Deployable:
         # Looked at anew before every start: what was verified once may have been changed since.
+        promotion = wanted.promotion
         environment = train.environment(promotion.environment)
-        of = deployable(self.crew.house, environment, promotion, train.trust, self.record)
-        for told in self.clearance.started(of, self.record, self.arranged(train)):
-            self._alert("money", (environment.name, of.strategy), told, now)
-        self.crew.start(of, now, failures)
+        given = environment, promotion, train.trust, self.record, berth
+        return self._cleared(train, deployable(self.crew.house, *given), now)
 
-    def arranged(self, train: Declared) -> Arrangement:
-        """What is declared, and every bot of this host that is wanted."""
-        placed = []
-        for (environment, strategy), track in self.record.tracks.items():
-            if track.current is None or train.mine(environment) is None:
-                continue
-            try:
-                other = self._deployable(train, track.current.promotion).manifest
-            except SluiceError:
-                continue
-            stake = track.current.promotion.stake
-            placed.append(Placed(environment, strategy, other.pairs, other.trading_mode, stake))
-        files = {f"{self.seat.train / name}.yaml": e for name, e in train.environments.items()}
-        names = frozenset(bot.strategy for bot in placed)
-        return Arrangement(files, names, tuple(placed))
+    def _cleared(
+        self, train: Declared, of: Deployable, now: datetime, *, again: bool = False
+    ) -> Deployable:
+        arranged = self.scales.arranged(train)
+        for told in self.clearance.started(of, self.record, arranged, again=again):
+            self._alert("money", (of.environment.name, of.strategy), told, now)
+        return of
 
-    def _verify(self, train: Declared, key: Key, now: datetime, *, halted: bool) -> None:
-        member = self.members(train, now).get(key)
-        if member is None or member.bot.phase is Phase.FAILED:
+    def _verify(self, train: Declared, action: Verify, now: datetime) -> None:
+        key, member = key_of(action), self.members(train, now).get(action.seat)
+        if member is None or member.bot.phase in (Phase.FAILED, Phase.ABSENT):
             return
-        of = self._deployable(train, member.record.promotion)
+        of = self.scales.of(train, member)
         if (differences := self.crew.read_back(member, of)) is None:
             return
         digest = of.release.digest
@@ -259,17 +234,35 @@ class Agent:
             self._append(Unverified(**about(key, digest), reason=mismatch, at=now))
             self.crew.distrust(member, mismatch, now)
             return
+        if action.drains:
+            self.crew.pause(member, Phase.DRAINING, now)
+            return
         if not self.record.track(*key).is_verified(digest):
             self._append(Verified(**about(key, digest), at=now))
-        self.alerts.over(*key)
-        if halted:
+        if action.halted:
+            self.alerts.over(*key)
             self.crew.halt(member, now)
         else:
+            self._let_trade(member, now)
+
+    def _let_trade(self, member: Member, now: datetime) -> None:
+        """Let a bot enter trades, once it has those that are open in hand."""
+        open_yet = hands.not_in_hand(member) if member.bot.phase is not Phase.RUNNING else ()
+        if not open_yet:
+            self.alerts.over(*member.bot.key)
             self.crew.let_trade(member, now)
+            return
+        text = f"enters no trades yet: {'; '.join(open_yet)}"
+        self.refused[member.bot.key] = (text,)
+        if member.bot.phase is Phase.PAUSED:
+            self._alert("money", member.bot.key, text, now)
+        else:
+            self.crew.pause(member, Phase.PAUSED, now)
 
     def _see(self, train: Declared, now: datetime) -> None:
         """Write down that releases still run, and what they have closed."""
-        for key, member in self.members(train, now).items():
+        for member in self.members(train, now).values():
+            key = member.bot.key
             stay = self.record.track(*key).current
             at_work = member.bot.phase in (Phase.RUNNING, Phase.HALTED)
             if stay is None or stay.digest != member.bot.digest or not at_work:

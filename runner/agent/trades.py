@@ -2,11 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pipelines.domain.adoption import OpenTrade
 from pipelines.domain.environment import Mode
 
 _OPEN = """
@@ -23,6 +25,11 @@ _EARNED = """
 SELECT COALESCE(SUM(CASE WHEN is_open = 1 THEN realized_profit ELSE close_profit_abs END), 0)
 FROM trades
 """
+_STOP = "stoploss"
+_PLACES, _STEP_SIZE = 2, 4
+_STEPS = (_PLACES, _STEP_SIZE)
+"""ccxt's ways to tell the step of a price."""
+
 _TABLES = "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('trades', 'orders')"
 
 
@@ -70,12 +77,80 @@ def _told(database: Path, query: str, *given: str) -> Any:
     """One number, 0 without a database, None when it cannot be read."""
     if not database.exists():
         return 0
-    address = f"{database.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=5)) as opened:
+        with closing(sqlite3.connect(_address(database), uri=True, timeout=5)) as opened:
             if opened.execute(_TABLES).fetchone()[0] < 2:
                 # freqtrade was ended while it made its database: it never traded.
                 return 0
             return opened.execute(query, given).fetchone()[0]
     except sqlite3.Error:
         return None
+
+
+@dataclass(frozen=True)
+class Book:
+    """What a database holds: the open trades, and the ids of all trades that ever were."""
+
+    open: tuple[OpenTrade, ...] = ()
+    ids: frozenset[int] = frozenset()
+
+
+def book(database: Path) -> Book | None:
+    """A bot's trades; None when they cannot be read, or not as this freqtrade writes them."""
+    if not database.exists():
+        return Book()
+    try:
+        with closing(sqlite3.connect(_address(database), uri=True, timeout=5)) as opened:
+            opened.row_factory = sqlite3.Row
+            if opened.execute(_TABLES).fetchone()[0] < 2:
+                return Book()
+            # One moment of it: a bot may write meanwhile.
+            opened.execute("BEGIN")
+            ids = frozenset(row["id"] for row in opened.execute("SELECT id FROM trades"))
+            trades = opened.execute("SELECT * FROM trades WHERE is_open = 1 ORDER BY id").fetchall()
+            return Book(tuple(_trade(opened, row) for row in trades), ids)
+    except (sqlite3.Error, IndexError, ArithmeticError, TypeError):
+        return None
+
+
+def _trade(opened: sqlite3.Connection, row: sqlite3.Row) -> OpenTrade:
+    orders = opened.execute("SELECT * FROM orders WHERE ft_trade_id = ?", (row["id"],)).fetchall()
+    entry = "sell" if row["is_short"] else "buy"
+    waiting = [o for o in orders if o["ft_is_open"] and o["ft_order_side"] != _STOP]
+    filled = [o for o in orders if not o["ft_is_open"] and o["filled"]]
+    notes = "SELECT cd_key FROM trade_custom_data WHERE ft_trade_id = ? ORDER BY cd_key"
+    share = row["initial_stop_loss_pct"]
+    return OpenTrade(
+        id=row["id"],
+        pair=row["pair"],
+        amount=_decimal(row["amount"]),
+        open_rate=_decimal(row["open_rate"]),
+        stop=_decimal(row["stop_loss"]),
+        stop_share=None if share is None else _decimal(share),
+        tick=_tick(row["price_precision"], row["precision_mode_price"]),
+        trailed=bool(row["is_stop_loss_trailing"]),
+        is_short=bool(row["is_short"]),
+        leverage=_decimal(row["leverage"] or 1),
+        tag=row["enter_tag"],
+        minutes=row["timeframe"],
+        entries=sum(o["ft_order_side"] == entry for o in filled),
+        stops=tuple(o["order_id"] for o in orders if o["ft_is_open"] and o not in waiting),
+        orders=tuple(o["order_id"] for o in waiting),
+        filled=any(o["filled"] for o in waiting),
+        remembers=tuple(note["cd_key"] for note in opened.execute(notes, (row["id"],))),
+    )
+
+
+def _decimal(value: float | None) -> Decimal:
+    return Decimal(repr(value or 0))
+
+
+def _tick(precision: float | None, mode: int | None) -> Decimal:
+    """The step of a price: ccxt tells decimal places, or the step itself."""
+    if precision is None or mode not in _STEPS:
+        return Decimal()
+    return Decimal(1).scaleb(-int(precision)) if mode == _PLACES else _decimal(precision)
+
+
+def _address(database: Path) -> str:
+    return f"{database.absolute().as_uri()}?mode=ro"

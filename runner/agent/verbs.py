@@ -1,6 +1,6 @@
 """What the agent can be asked: reading verbs here, deciding ones in `deciding`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,15 @@ from pydantic import JsonValue
 
 from pipelines.adapters.agent import Asked, Explain, Explained, History, Said, read_args
 from pipelines.adapters.ledger.chain import ENTRY
+from pipelines.adapters.releases import Stored
 from pipelines.domain.candidate import Reason
-from pipelines.domain.eligibility import Eligible
+from pipelines.domain.eligibility import Eligibility, Eligible
+from pipelines.domain.environment import Environment
+from pipelines.domain.promotion import Kind, Promotion
 from pipelines.errors import BadInput
 from runner.agent import status
 from runner.agent.deciding import Deciding
+from runner.agent.declared import Declared
 from runner.agent.entering import may_enter, stored
 from runner.agent.orphans import Orphans
 from runner.agent.tick import Agent
@@ -57,11 +61,39 @@ class Verbs:
             environment=environment.name,
             eligible=isinstance(answer, Eligible),
             reasons=() if isinstance(answer, Eligible) else _said(answer.reasons),
-            grounds=_said(answer.grounds),
+            grounds=(*_said(answer.grounds), *self._handover(release, environment, train, answer)),
             predecessor=track.current.digest if track.current else None,
             sequence=track.promotions + 1,
             at=now,
         ).model_dump(mode="json")
+
+    def _handover(
+        self, release: Stored, environment: Environment, train: Declared, answer: Eligibility
+    ) -> Iterator[Said]:
+        """What becomes of open trades that the release would meet, and what speaks against it."""
+        agent, key = self.agent, (environment.name, release.release.name)
+        accepts = answer.accepts if isinstance(answer, Eligible) else ()
+        promotion = Promotion(
+            kind=Kind.PROMOTE,
+            environment=environment.name,
+            strategy=release.release.name,
+            release=str(release.release.id),
+            digest=release.release.digest,
+            by="nobody yet",
+            accepts=accepts,
+            at=agent.clock(),
+        )
+        for member in agent.members(train, agent.clock()).values():
+            bot = member.bot
+            if bot.key != key or not bot.has_trades or bot.digest == release.release.digest:
+                continue
+            farewell = agent.scales.farewell(train, agent.record, member, promotion)
+            count = "?" if bot.open_trades is None else bot.open_trades
+            meets = f"{farewell.way}: it meets open trades of {member.record.promotion.release}"
+            yield Said(because="handover", text=f"{meets}: {count}")
+            for each in farewell.objections:
+                hint = f"sluice approve --accept {each.risk}" if each.risk else ""
+                yield Said(because="handover", text=str(each), hint=hint)
 
     def _status(self, _: Asked) -> JsonValue:
         return status.status(self.agent).model_dump(mode="json")

@@ -35,8 +35,9 @@ def loaded(bot: FreqtradeBot) -> Loaded:
     """What this bot runs."""
     config = cast(dict[str, Any], bot.config)
     strategy = cast(Any, bot.strategy)
-    # freqtrade adds this to a configuration that has none.
+    # freqtrade adds `internals` to a configuration that has none; a pause changes the state only.
     read = {k: v for k, v in config["original_config"].items() if (k, v) != ("internals", {})}
+    state = str(read.pop("initial_state", ""))
     # What it signs with: freqtrade forgets the key in its own configuration.
     key = str(cast(Any, bot.exchange)._api.apiKey or "")  # noqa: SLF001
     return Loaded(
@@ -48,6 +49,7 @@ def loaded(bot: FreqtradeBot) -> Loaded:
         source=_digest(strategy.__source__.encode()),
         parameters=_digest(_canonical(_parameters(strategy))),
         config=_digest(_canonical(read)),
+        initial_state=state,
         dry_run=bool(config["dry_run"]),
         trading_mode=str(config["trading_mode"]),
         exchange=str(config["exchange"]["name"]),

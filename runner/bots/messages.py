@@ -31,7 +31,8 @@ class Launch(Document):
     """Start one bot. With it come two descriptors: its `Told` to read, and its lock to hold.
 
     It runs in `folder` and writes to `log` and `loaded`, paths in there. `modules` are folders that
-    it imports from. `identity` is what it says of itself in its lock. Without `follow` it has the
+    it imports from. `identity` is what it says of itself in its lock. While there is a file
+    `paused` it enters no trades, whenever it reads its configuration. Without `follow` it has the
     system's clock.
     """
 
@@ -39,6 +40,7 @@ class Launch(Document):
     folder: str
     log: str
     loaded: str
+    paused: str = ""
     modules: tuple[str, ...] = ()
     identity: dict[str, str] = Field(default_factory=dict)
     user: User | None = None
@@ -85,7 +87,7 @@ class Loaded(Document):
 
     `files` are those of the release that were imported, `source` is the strategy as it was
     executed, `parameters` what decides how it trades, `config` the configuration as it was read,
-    with what is secret in it, `key` the exchange's key.
+    with what is secret in it and without its initial state, `key` the exchange's key.
     """
 
     pid: int
@@ -96,6 +98,7 @@ class Loaded(Document):
     source: str
     parameters: str
     config: str
+    initial_state: str
     dry_run: bool
     trading_mode: str
     exchange: str

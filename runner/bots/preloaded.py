@@ -152,7 +152,8 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         sys.path[:0] = launch.modules
         # A release lies there as it was packed, and nothing else with it.
         sys.dont_write_bytecode = True
-        sys.stdin = cast(TextIO, Configuration(told.configuration))
+        paused = Path(launch.paused).resolve() if launch.paused else None
+        sys.stdin = cast(TextIO, Configuration(told.configuration, paused))
         random.seed()
         redactor = Redactor(Secret(text) for text in told.hidden)
         pump = Pump(Rotating(Path(launch.log)), redactor.stream())
@@ -185,13 +186,18 @@ def _trade(launch: Launch) -> int:
 
 
 class Configuration:
-    """Standard input, as freqtrade reads its configuration there: again when it is reloaded."""
+    """Standard input, as freqtrade reads its configuration there: again when it is reloaded.
 
-    def __init__(self, tree: Mapping[str, JsonValue]) -> None:
-        self._text = json.dumps(tree)
+    freqtrade forgets that it was told to pause, then. While the file `paused` is there it starts
+    so, whatever the rest says.
+    """
+
+    def __init__(self, tree: Mapping[str, JsonValue], paused: Path | None = None) -> None:
+        self._tree, self._paused = dict(tree), paused
 
     def __enter__(self) -> io.StringIO:
-        return io.StringIO(self._text)
+        pauses = self._paused is not None and self._paused.exists()
+        return io.StringIO(json.dumps(self._tree | ({"initial_state": "paused"} if pauses else {})))
 
     def __exit__(self, *_: object) -> None:
         pass

@@ -10,7 +10,11 @@ import pytest
 from tests.agent.train import Train, laid
 from tests.exchange.running import Running, running
 
-ACCOUNTS = ("sandbox:key:secret:USDT=250", "prod:pkey:ps:USDT=10000")
+ACCOUNTS = (
+    "sandbox:key:secret:USDT=250",
+    "prod:pkey:ps:USDT=10000",
+    "aside:akey:as:USDT=250",
+)
 
 Lay = Callable[..., AbstractContextManager[Train]]
 

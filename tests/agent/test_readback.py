@@ -19,6 +19,7 @@ EXPECTED = Expected(
     freqtrade="2025.9",
     python="/venvs/one/bin/python",
     config="d" * 64,
+    initial_state="running",
     dry_run=False,
     trading_mode="spot",
     exchange="binance",
@@ -34,6 +35,7 @@ LOADED: dict[str, Any] = {
     "source": "a" * 64,
     "parameters": "0" * 64,
     "config": "d" * 64,
+    "initial_state": "running",
     "dry_run": False,
     "trading_mode": "spot",
     "exchange": "binance",
@@ -57,6 +59,7 @@ def found(loaded: dict[str, Any], shown: dict[str, Any], pid: int = PID) -> tupl
 
 def test_what_is_as_it_should_be_differs_in_nothing() -> None:
     assert found({}, {}) == ()
+    assert found({"initial_state": "paused"}, {}) == (), "a pause is always allowed"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,7 @@ def test_what_is_as_it_should_be_differs_in_nothing() -> None:
             "packages: should be /venvs/one/bin/python, is /venvs/two/bin/python",
         ),
         ({"config": "f" * 64}, "configuration: should be dddddddd, is ffffffff"),
+        ({"initial_state": "stopped"}, "initial state: should be running, is stopped"),
         ({"dry_run": True}, "dry_run: should be False, is True"),
         ({"trading_mode": "futures"}, "trading mode: should be spot, is futures"),
         ({"exchange": "kraken"}, "exchange: should be binance, is kraken"),

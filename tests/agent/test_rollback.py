@@ -86,9 +86,10 @@ def test_a_release_that_meets_open_trades_is_refused_with_that_reason(
 ) -> None:
     assert (refused.running, refused.desired) == (str(old.id), str(new.id))
     assert refused.decision == "open trades"
-    assert refused.phase == "running", "what runs goes on looking after its trades"
+    assert refused.phase == "draining", "what runs goes on looking after its trades"
     assert not refused.healthy
-    assert [alert.text for alert in train.alerts()] == ["Refuse: open trades"]
+    told = [alert.text for alert in train.alerts()]
+    assert told == ["drains: another release takes its place", "Refuse: open trades"]
 
 
 def test_without_open_trades_it_is_switched(switched: StrategyStatus, new: Release) -> None:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipelines.adapters import agent, packing, pins, plugins, signing
 from pipelines.adapters.agent import Status, StrategyStatus
 from pipelines.adapters.ledger import Ledger
@@ -43,7 +45,7 @@ summary: buys in one hour and sells in another
 pairs: [BTC/USDT, ETH/USDT]
 timeframe: 1h
 trading_mode: spot
-handover: drain
+handover: {handover}
 """
 
 
@@ -211,6 +213,23 @@ class Train:
         ReleaseStore(self.home).save(release, tar, signing.opened(dsse, "statement")[0])
         return release
 
+    def declare(self, environment: str, **keys: Any) -> None:
+        """Change what an environment of this train declares; from the next round on it counts."""
+        path = self.project / "environments" / "demo" / f"{environment}.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | keys, sort_keys=False))
+
+    def reboot(self) -> None:
+        """Everything dies, and what does not outlive a reboot is gone."""
+        self.kill()
+        for path in (self.home / "locks").glob("*.*"):
+            self.end_bot(Lock(path))
+        shutil.rmtree(self.house.runtime)
+
+    def database(self, environment: str, seat: str = "beat") -> Path:
+        """A bot's trades."""
+        (found,) = (self.home / "bots" / f"demo.{environment}" / seat).glob("*.sqlite")
+        return found
+
     def want(
         self,
         environment: str,
@@ -235,9 +254,11 @@ class Train:
         finally:
             ledger.close()
 
-    def secret(self, environment: str, key: str = "key", secret: str = "secret") -> None:
-        """Keep what opens the environment's account."""
-        scope, now = Scope(environment, environment), datetime.now(UTC)
+    def secret(
+        self, environment: str, key: str = "key", secret: str = "secret", account: str = ""
+    ) -> None:
+        """Keep what opens an account, by default the environment's."""
+        scope, now = Scope(environment, account or environment), datetime.now(UTC)
         SecretStore(self.home).put(scope, SecretName.EXCHANGE_KEY, Secret(key), now)
         SecretStore(self.home).put(scope, SecretName.EXCHANGE_SECRET, Secret(secret), now)
 
@@ -251,6 +272,7 @@ def made(
     label: Label | None = "demo",
     taken_at: datetime | None = None,
     signed_by: SigningKey | None = None,
+    handover: str = "drain",
     remainder: str | None = None,
     trades_digest: str | None = None,
     **pinned: str,
@@ -261,7 +283,7 @@ def made(
     """
     folder = project / "strategies" / "beat"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "strategy.yaml").write_text(MANIFEST.format(version=version))
+    (folder / "strategy.yaml").write_text(MANIFEST.format(version=version, handover=handover))
     (folder / "strategy.py").write_text(code)
     (folder / "test_beat.py").write_text("def test_it(): ...\n")
     (folder / "README.md").write_text("# beat\n")

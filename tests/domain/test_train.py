@@ -18,7 +18,10 @@ from pipelines.domain.candidate import Candidate
 from pipelines.domain.decision import Escalate, RollBack, turn_back
 from pipelines.domain.deployment import (
     Action,
+    Adopt,
     Bot,
+    Close,
+    Drain,
     Halt,
     Phase,
     Refuse,
@@ -29,7 +32,6 @@ from pipelines.domain.deployment import (
     Stop,
     Verify,
     desired,
-    plan,
 )
 from pipelines.domain.eligibility import Eligible, eligibility
 from pipelines.domain.entry import (
@@ -43,6 +45,8 @@ from pipelines.domain.entry import (
     Unverified,
     Verified,
 )
+from pipelines.domain.handover import Farewell, Objection, Way
+from pipelines.domain.planning import plan
 from pipelines.domain.promotion import Approval, Approved, Kind, Promotion, PromotionPolicy, Soak
 from pipelines.domain.record import Line, Record
 
@@ -87,11 +91,11 @@ def release(strategy: str, version: str) -> str:
     return f"{strategy}@{version}+{digest(strategy, version)[:8]}"
 
 
-def made_of(promotion: Promotion) -> Settings:
+def made_of(promotion: Promotion) -> tuple[Settings, None]:
     """Both strategies of a live environment have one account, which they may not share."""
     live = promotion.environment != "test"
     account = f"money-{promotion.environment}" if live else None
-    return Settings(config_digest=str(promotion.stake), live=live, account=account)
+    return Settings(config_digest=str(promotion.stake), live=live, account=account), None
 
 
 Key = tuple[str, str]
@@ -112,6 +116,7 @@ class Train(RuleBasedStateMachine):
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.bad: set[str] = set()
         self.has_lease = True
+        self.farewell = Farewell()
         self.counts: Counter[Key] = Counter()
 
     def write(self, entry: Entry) -> None:
@@ -243,6 +248,12 @@ class Train(RuleBasedStateMachine):
     def lease(self, has: bool) -> None:
         self.has_lease = has
 
+    @rule(way=st.sampled_from(Way), objected=st.booleans())
+    def declare(self, way: Way, objected: bool) -> None:
+        """What becomes of open trades from now on."""
+        found = (Objection(None, "somebody objects"),) if objected else ()
+        self.farewell = Farewell(way, objections=found)
+
     @rule(env=environments, strategy=strategies)
     def verify_again(self, env: str, strategy: str) -> None:
         if (env, strategy) in self.bots and self.bots[env, strategy].phase is Phase.RUNNING:
@@ -259,7 +270,7 @@ class Train(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """Left alone, the agent comes to rest with exactly what is wanted."""
-        for _ in range(4):
+        for _ in range(6):
             self.now += HOUR
             for action in self.plan():
                 self.carry_out(action)
@@ -273,7 +284,8 @@ class Train(RuleBasedStateMachine):
 
     def plan(self) -> tuple[Action, ...]:
         wanted = desired(self.record, made_of)
-        return plan(wanted, self.bots.values(), self.now, has_lease=self.has_lease)
+        bots = [replace(bot, farewell=self.farewell) for bot in self.bots.values()]
+        return plan(wanted, bots, self.now, has_lease=self.has_lease)
 
     def carry_out(self, action: Action) -> None:
         match action:
@@ -287,6 +299,18 @@ class Train(RuleBasedStateMachine):
             case Stop(bot):
                 assert self.bots[bot.key].open_trades == 0
                 del self.bots[bot.key]
+            case Adopt(bot, wanted):
+                # What is taken over was paused before, and nobody objected.
+                assert self.bots[bot.key].phase not in (Phase.RUNNING, Phase.STARTING)
+                assert bot.open_trades
+                assert not bot.farewell.objections
+                named = str(wanted.promotion.digest)
+                new = Bot(*wanted.key, named, wanted.settings, Phase.STARTING, self.now)
+                self.bots[wanted.key] = replace(new, open_trades=bot.open_trades)
+            case Drain(bot, _):
+                self.bots[bot.key] = replace(bot, phase=Phase.DRAINING)
+            case Close(bot):
+                raise AssertionError("nobody declared a deadline")
             case Restart(bot):
                 assert self.bots[bot.key].phase is Phase.FAILED
                 self.bots[bot.key] = replace(bot, phase=Phase.STARTING, since=self.now)
@@ -314,6 +338,9 @@ class Train(RuleBasedStateMachine):
         if bot.digest in self.bad:
             self.write(Unverified(reason="another digest runs", **about))
             self.bots[key] = replace(bot, phase=Phase.VERIFYING, mismatch="another digest runs")
+            return
+        if action.drains:
+            self.bots[key] = replace(bot, phase=Phase.DRAINING)
             return
         self.write(Verified(**about))
         phase = Phase.HALTED if action.halted else Phase.RUNNING

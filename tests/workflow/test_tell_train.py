@@ -29,6 +29,7 @@ BEAT = StrategyStatus(
     equity=Decimal("249.5"),
     since=NOW,
     decision="open trades",
+    handover="beat@1.0.0+11111111 goes, open trades: 2, way: drain",
 )
 STATUS = Status(
     environments=(
@@ -61,6 +62,7 @@ def test_people_see_what_is_wanted_what_runs_and_what_keeps_them_apart(capsys: C
     cells = ["beat", "1.1.0+22222222", "1.0.0+11111111", "running, not verified", "?", "249.50"]
     assert all(cell in row for cell in (*cells, "2022-03-01 12:00")), row
     assert "beat: open trades" in said
+    assert "beat: beat@1.0.0+11111111 goes, open trades: 2, way: drain" in said
 
 
 def test_machines_get_one_line_with_money_as_text(capsys: Capture) -> None:
@@ -72,7 +74,7 @@ def test_machines_get_one_line_with_money_as_text(capsys: Capture) -> None:
     (beat,) = told["strategies"]
     assert set(beat) == {
         "name", "desired", "running", "verified", "phase", "healthy", "open_trades", "equity",
-        "since", "decision",
+        "since", "decision", "handover",
     }  # fmt: skip
     assert (beat["equity"], beat["since"]) == ("249.5", "2022-03-01T12:00:00Z")
     assert Status.model_validate_json(line) == STATUS

@@ -22,6 +22,7 @@ RULES: dict[str, Rule] = {
     "keys": money.keys,
     "demo": money.demo,
     "account": accounts.account,
+    "second account": accounts.second,
     "balance": accounts.balance,
     "database": accounts.database,
     "telegram": accounts.telegram,

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from pipelines.domain.couplings.arrangement import Arrangement, Bot, Clash
 from pipelines.domain.environment import Environment
+from pipelines.domain.handover import FIRST, SECOND, Way
 from pipelines.domain.secret import SecretName
 
 _Placed = tuple[Bot, Environment]
@@ -14,9 +15,9 @@ _Placed = tuple[Bot, Environment]
 
 def account(arranged: Arrangement) -> Iterator[Clash]:
     """One bot for each account; spot bots share one when nothing of it is both's."""
-    for together in _by_account(arranged).values():
+    for label, together in _by_account(arranged).items():
         for one, other in combinations(together, 2):
-            yield from _apart(arranged, one, other)
+            yield from _apart(arranged, label.partition(" at ")[0], one, other)
 
 
 def balance(arranged: Arrangement) -> Iterator[Clash]:
@@ -42,8 +43,8 @@ def balance(arranged: Arrangement) -> Iterator[Clash]:
 def _by_account(arranged: Arrangement) -> dict[str, list[_Placed]]:
     found: dict[str, list[_Placed]] = defaultdict(list)
     for bot, environment in arranged.placed():
-        name = environment.account_of(bot.strategy)
-        if environment.mode == "live" and name:
+        both = {environment.account_of(bot.strategy, berth) for berth in (FIRST, SECOND)}
+        for name in sorted(filter(None, both)) if environment.mode == "live" else ():
             found[label(environment, name)].append((bot, environment))
     return found
 
@@ -54,10 +55,10 @@ def label(environment: Environment, account: str) -> str:
     return f"{account} at {'the rehearsal of ' if where.rehearsal else ''}{where.name}"
 
 
-def _apart(arranged: Arrangement, one: _Placed, other: _Placed) -> Iterator[Clash]:
+def _apart(arranged: Arrangement, own: str, one: _Placed, other: _Placed) -> Iterator[Clash]:
     (first, _), (second, environment) = one, other
-    own = environment.account_of(second.strategy) or ""
     key = f"accounts.{second.strategy}" if second.strategy in environment.accounts else "account"
+    key = "handover.account" if own == environment.handover.account else key
     where, actual = arranged.file_of(environment.name), f"{own} for {first} and {second}"
     hint = f"give {second.strategy} an account of its own with 'accounts'"
     if "futures" in {first.trading_mode, second.trading_mode}:
@@ -72,6 +73,25 @@ def _apart(arranged: Arrangement, one: _Placed, other: _Placed) -> Iterator[Clas
             expected = f"a limit, since {bot} shares the account {own}"
             file, remedy = arranged.file_of(place.name), "say how much of the account is its own"
             yield Clash(file, "portfolio.available_capital", expected, "none", remedy)
+
+
+def second(arranged: Arrangement) -> Iterator[Clash]:
+    """Two bots that run side by side with money have two accounts."""
+    for where, environment in arranged.every():
+        handover = environment.handover
+        if handover.way is not Way.SIDE_BY_SIDE:
+            continue
+        key, account = "handover.account", handover.account
+        if environment.mode == "dry_run":
+            if account:
+                hint = "on paper each bot has a wallet of its own: take it out"
+                yield Clash(where, key, "none in dry_run", account, hint)
+        elif account is None:
+            hint = "name a second account, or write 'way: drain'"
+            yield Clash(where, key, "an account for the second bot", "none", hint)
+        elif account in {environment.account, *environment.accounts.values()}:
+            hint = "both bots would sell each other's coins"
+            yield Clash(where, key, "an account that no other bot has", account, hint)
 
 
 def database(arranged: Arrangement) -> Iterator[Clash]:

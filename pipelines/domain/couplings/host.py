@@ -53,7 +53,8 @@ def secrets(arranged: Arrangement) -> Iterator[Clash]:
 
 def wanted(environment: Environment) -> Iterator[tuple[Scope, SecretName]]:
     """Every secret that an environment's bots need, with whose it is: each account has its own."""
-    own = {environment.account or "", *environment.accounts.values()} - {""}
+    second = environment.handover.account or ""
+    own = {environment.account or "", second, *environment.accounts.values()} - {""}
     for name in environment.needs:
         for account in sorted(own) if name.of_account else ("",):
             yield Scope(environment.name, account), name

@@ -12,6 +12,7 @@ from pipelines.domain.candles import TradingMode
 from pipelines.domain.deployment import Phase
 from pipelines.domain.entry import ALL
 from pipelines.domain.environment import Environment
+from pipelines.domain.handover import FIRST, SECOND, berthed
 from pipelines.domain.known import BotBook
 from pipelines.domain.reconciliation import Declared as Belongings
 from pipelines.domain.record import Record
@@ -27,9 +28,13 @@ from runner.agent.preparing import Rehearsal
 
 @dataclass(frozen=True)
 class Trader:
-    """A strategy that trades on an account, or once did: its database, and what it may trade."""
+    """A strategy that trades on an account, or once did: its database, and what it may trade.
+
+    `seat` is what its bot there is called.
+    """
 
     strategy: str
+    seat: str
     database: Path
     pairs: tuple[str, ...]
 
@@ -91,10 +96,10 @@ def accounts(
         if environment.mode != "live":
             continue
         traders: defaultdict[str, list[Trader]] = defaultdict(list)
-        for strategy in sorted(_strategies(house, environment, record)):
-            name = environment.account_of(strategy)
+        for strategy, berth in sorted(_seats(house, environment, record)):
+            name = environment.account_of(strategy, berth)
             if name:
-                traders[name].append(_trader(house, environment, strategy, record))
+                traders[name].append(_trader(house, environment, strategy, berth, record))
         for name, together in traders.items():
             mine = {p for (e, s), p in phases.items() if (e, s) in _keys(environment, together)}
             mode = _mode(together)
@@ -123,20 +128,26 @@ def client_of(house: House, account: Account, rehearsal: Rehearsal | None) -> Cl
     return client_for(settings, key, secret, account.trading_mode)
 
 
-def _strategies(house: House, environment: Environment, record: Record) -> set[str]:
-    """Who is wanted there now, and whoever has ever traded money there."""
+def _seats(house: House, environment: Environment, record: Record) -> set[tuple[str, int]]:
+    """Who is wanted there now, and whoever has ever traded money there, with their berths."""
     wanted = {s for (e, s), track in record.tracks.items() if e == environment.name and track.stays}
-    beside = (house.home / environment.database("x")).parents[1]
-    return wanted | {path.parent.name for path in beside.glob(f"*/{environment.mode}.sqlite")}
+    found = {(strategy, FIRST) for strategy in wanted}
+    for database in house.home.glob(environment.database("*")):
+        strategy, _, number = database.parent.name.partition(".")
+        found.add((strategy, SECOND if number else FIRST))
+    return found
 
 
-def _trader(house: House, environment: Environment, strategy: str, record: Record) -> Trader:
+def _trader(
+    house: House, environment: Environment, strategy: str, berth: int, record: Record
+) -> Trader:
     pairs: tuple[str, ...] = ()
     for stay in record.track(environment.name, strategy).stays[-2:]:
         if stay.digest is not None:
             path = house.deployed(stay.digest) / strategy / "strategy.yaml"
             pairs += _pairs(path)
-    return Trader(strategy, house.home / environment.database(strategy), pairs)
+    database = house.home / environment.database(strategy, berth)
+    return Trader(strategy, berthed(strategy, berth), database, pairs)
 
 
 def _pairs(path: Path) -> tuple[str, ...]:
@@ -150,7 +161,7 @@ def _pairs(path: Path) -> tuple[str, ...]:
 
 
 def _keys(environment: Environment, traders: list[Trader]) -> set[Key]:
-    return {(environment.name, each.strategy) for each in traders}
+    return {(environment.name, each.seat) for each in traders}
 
 
 def _mode(traders: list[Trader]) -> TradingMode:

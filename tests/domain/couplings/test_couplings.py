@@ -25,6 +25,9 @@ TEST, SANDBOX, PROD = (f"environments/{name}.yaml" for name in NAMES)
 PINNED = Pin("freqtrade==2026.9", "2026.9", "2026.9")
 
 
+BESIDE: dict[str, Any] = {"handover": {"way": "side_by_side", "account": "other"}}
+
+
 @cache
 def shipped(where: str) -> dict[str, Any]:
     keys: dict[str, Any] = yaml.safe_load((ROOT / where).read_text())
@@ -268,6 +271,26 @@ CASES: dict[str, tuple[Case, tuple[str, str], Case]] = {
         (SANDBOX, "account"),
         Case({"prod": {"account": "sandbox", "exchange": {"name": "kraken"}}},
              tuple(Bot(name, "one", ("BTC/USDT",)) for name in ("sandbox", "prod"))),
+    ),
+    "account: the second ones of two strategies": (
+        Case({"prod": {**BESIDE, "accounts": {"two": "own"}}}, bots(pairs=("BTC/USDT",))),
+        (PROD, "handover.account"),
+        Case({"prod": {**BESIDE, "portfolio": {"available_capital": 400}}}, bots()),
+    ),
+    "second account: none": (
+        Case({"prod": {"handover": {"way": "side_by_side"}}}),
+        (PROD, "handover.account"),
+        Case({"prod": BESIDE}),
+    ),
+    "second account: the first": (
+        Case({"prod": {"handover": {"way": "side_by_side", "account": "prod"}}}),
+        (PROD, "handover.account"),
+        Case({"test": {"handover": {"way": "side_by_side"}}}),
+    ),
+    "second account: on paper": (
+        Case({"test": {"handover": {"way": "side_by_side", "account": "other"}}}),
+        (TEST, "handover.account"),
+        Case({"test": {"handover": {"way": "drain"}}}),
     ),
     "balance: more than there is at the start": (
         Case({"prod": {"portfolio": {"available_capital": 5001}}}, bots()),

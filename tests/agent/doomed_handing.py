@@ -1,0 +1,248 @@
+"""Handovers in which the agent, the bots, or both are killed with -9 at a chosen step.
+
+`python -m tests.agent.doomed_handing ARGUMENTS` with JSON. Each case is a promotion over trades in
+some state: begun by an agent that dies, or whose bots die, at a step, and finished by another one.
+What stands afterwards is read from the exchange's book and the databases: a line of JSON each.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.adapters.ledger import Ledger
+from pipelines.domain.deployment import Phase
+from pipelines.domain.promotion import Kind, Promotion
+from pipelines.errors import CannotTell
+from runner.agent import records
+from runner.agent.alerts import Alerts
+from runner.agent.tick import Agent
+from runner.agent.trades import Book, book
+from runner.exchange import remote
+from runner.exchange.messages import Clear, Fault, Step
+from tests.agent import doomed
+
+LASTING = {"os.rename", "os.remove", "socket.sendmsg"}
+SEATS = {"beat": "key", "beat.2": "akey"}
+PATIENCE_SECONDS = 150
+
+
+class Stage(doomed.Told):
+    """The train that cases are played on. `releases` are the ids and digests of two releases."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        super().__init__({**given, "deeds": []})
+        self.versions: list[tuple[str, str]] = [tuple(each) for each in given["versions"]]
+        self.wanted = 1
+
+    def step(self, seconds: int) -> None:
+        remote.ask(self.ready, "step", Step(seconds=seconds))
+
+    def want(self) -> None:
+        """The other release from now on: forwards one time, and back the next."""
+        self.wanted = 1 - self.wanted
+        release, digest = self.versions[self.wanted]
+        now = remote.ask(self.ready, "status").now
+        kind = Kind.PROMOTE if self.wanted else Kind.ROLLBACK
+        promotion = Promotion(
+            kind=kind, environment="sandbox", strategy="beat", release=release, digest=digest,
+            by="a test", at=now,
+        )  # fmt: skip
+        ledger = Ledger.open(self.house.ledger, self.house.anchor)
+        ledger.append(promotion)
+        ledger.close()
+
+    def books(self) -> dict[str, Book]:
+        """What each database says."""
+        found = {}
+        for seat in SEATS:
+            path = self.house.home / "bots" / "demo.sandbox" / seat / "live.sqlite"
+            told = book(path)
+            assert told is not None
+            found[seat] = told
+        return found
+
+    def kill_bots(self) -> None:
+        for seat in SEATS:
+            lock = self.house.lock("sandbox", seat)
+            with suppress(CannotTell):
+                lock.signal(signal.SIGKILL)
+
+    def settle(self, agent: Agent, *, ticks: int = 0) -> None:
+        """Rounds until what is wanted trades and nothing else is there; or only so many."""
+        until, count = time.monotonic() + PATIENCE_SECONDS, 0
+        while time.monotonic() < until:
+            agent.tick()
+            count += 1
+            if count == ticks:
+                return
+            bots = [m.bot for m in agent.members(agent.declared(), agent.clock()).values()]
+            digest = self.versions[self.wanted][1]
+            if [(b.digest, b.phase) for b in bots] == [(digest, Phase.RUNNING)]:
+                return
+            phases = {bot.phase for bot in bots}
+            if phases & {Phase.STARTING, Phase.VERIFYING}:
+                time.sleep(0.1)
+            elif Phase.PAUSED in phases:
+                self.step(300)  # an order in flight comes to its end
+            else:
+                self.step(1800 if Phase.DRAINING in phases and ticks == 0 else 20)
+        raise AssertionError(f"never at rest: {phases}")
+
+    def play(self, state: str) -> None:
+        """Bring the trades of the bot that runs into a state."""
+        seat = next(seat for seat in SEATS if self.house.lock("sandbox", seat).held())
+        record = records.load(self.house.record("sandbox", seat))
+        assert record is not None
+        rest = record.rest
+        if state in ("none", "partial entry"):
+            rest.close_all()
+            self.step(60)
+            if state == "none":
+                return
+            remote.ask(self.ready, "fault", Fault(name="partial_fill", side="BUY", times=9))
+            self._until(lambda b: any(trade.filled for trade in b.open), seat)
+            remote.ask(self.ready, "clear", Clear())
+            return
+        self._until(lambda b: len(b.open) == 2 and all(trade.stops for trade in b.open), seat)
+        for trade in self.books()[seat].open:
+            asked: dict[str, Any] = {"tradeid": str(trade.id), "ordertype": "limit"}
+            if state == "exit in flight":
+                rest._post("forceexit", {**asked, "price": float(trade.open_rate) * 1.05})
+            elif state == "partial exit":
+                fault = Fault(name="partial_fill", side="SELL", times=1)
+                remote.ask(self.ready, "fault", fault)
+                rest._post("forceexit", {**asked, "price": float(trade.open_rate) * 0.95})
+                remote.ask(self.ready, "clear", Clear())
+
+    def _until(self, so: Any, seat: str) -> None:
+        for _ in range(10):
+            if so(self.books()[seat]):
+                return
+            # A little after the hour, while orders of that hour may still be open.
+            now = remote.ask(self.ready, "status").now
+            self.step(3600 - now.minute * 60 - now.second + 1)
+            if so(self.books()[seat]):
+                return
+            self.step(60)
+        raise AssertionError(f"{self.books()[seat].open}")
+
+    def stand(self) -> dict[str, Any]:
+        """Every position at the exchange: how many bots that live know of it, and has it a stop."""
+        books, positions = self.books(), {}
+        for seat, key in SEATS.items():
+            told = remote.book(self.ready, key)
+            bought = {o.base: o.executed for o in told.orders if o.side == "BUY" and o.executed}
+            stops = [
+                o.base for o in told.orders if o.standing == "NEW" and o.kind == "STOP_LOSS_LIMIT"
+            ]
+            known = [trade.pair.split("/")[0] for trade in books[seat].open]
+            lives = self.house.lock("sandbox", seat).held()
+            for coin, size in bought.items():
+                if told.balances.get(coin, 0) > size / 10:
+                    managers = known.count(coin) if lives else 0
+                    positions[f"{key} {coin}"] = [managers, stops.count(coin)]
+        return positions
+
+    def bots(self) -> int:
+        """The most processes that hold one seat."""
+        processes = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+        paths = [self.house.lock("sandbox", seat).path for seat in SEATS]
+        return max(sum(doomed.holds(each, path) for each in processes) for path in paths)
+
+
+@dataclass
+class Deadly:
+    """The step of this process that is deadly, and for whom; none before there is a stage."""
+
+    stage: Stage | None = None
+    at: int = 0
+    victim: str = ""
+    gone: int = 0
+
+    def one(self, *_: object) -> None:
+        """A step is about to happen."""
+        if self.stage is None:
+            return
+        self.gone += 1
+        if self.gone == self.at:
+            if self.victim != "agent":
+                self.stage.kill_bots()
+            if self.victim != "bot":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def hook(self, event: str, _: tuple[Any, ...]) -> None:
+        if event in LASTING:
+            self.one()
+
+
+DEADLY = Deadly()
+
+
+def forked(stage: Stage, at: int, victim: str, ticks: int = 0) -> tuple[int, int]:
+    """How an agent ended whose step `at` was deadly for `victim`, and how many steps it went."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            DEADLY.stage, DEADLY.at, DEADLY.victim = stage, at, victim
+            stage.settle(stage.agent(), ticks=ticks)
+            os.write(writing, str(DEADLY.gone).encode())
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    _, status = os.waitpid(pid, 0)
+    with os.fdopen(reading) as file:
+        counted = int(file.read() or 0)
+    return os.waitstatus_to_exitcode(status), counted
+
+
+def case(stage: Stage, state: str, at: int, victim: str) -> dict[str, Any]:
+    stage.play(state)
+    before = len(Alerts(stage.house.alerts).every())
+    stage.want()
+    ended, counted = forked(stage, at, victim)
+    between, bots = stage.stand(), stage.bots()
+    forked(stage, 0, "", ticks=2)
+    second = stage.stand()
+    told = [each.text for each in Alerts(stage.house.alerts).every()[before:]]
+    healed, _ = forked(stage, 0, "")
+    after = stage.stand()
+    return {
+        "state": state, "at": at, "victim": victim, "ended": ended, "counted": counted,
+        "between": between, "second": second, "after": after, "bots": max(bots, stage.bots()),
+        "healed": healed, "told": told,
+    }  # fmt: skip
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    stage, dice = Stage(given), random.Random(given["seed"])
+    sys.addaudithook(DEADLY.hook)
+    sa.event.listen(sa.Engine, "commit", DEADLY.one)
+    stage.launcher._loaded()
+    stage.want()
+    forked(stage, 0, "")
+    # One undisturbed, to count the steps.
+    steps = case(stage, "stop", 0, "agent")["counted"]
+    chosen = sorted(dice.sample(range(1, steps + 1), min(given["most"], steps)))
+    cases = [("stop", at) for at in chosen]
+    cases += [(state, dice.randint(1, steps)) for state in given["states"] if state != "stop"]
+    for number, (state, at) in enumerate(cases):
+        victim = ("agent", "both", "bot")[(number + given["seed"]) % 3]
+        print(json.dumps({"of": steps, **case(stage, state, at, victim)}), flush=True)
+    stage.launcher.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""kill -9 in the middle of handovers: every position keeps exactly one who looks after it.
+
+Of each way every step is some run's: a run takes so many by chance, and says which.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent.conftest import Lay
+from tests.agent.handing import HOLD
+
+pytestmark = pytest.mark.freqtrade
+
+WAYS: dict[str, dict[str, Any]] = {
+    "adopt": {"way": "adopt"},
+    "drain": {"way": "drain", "deadline": {"hours": 1}, "then": "close_at_market"},
+    "side_by_side": {
+        "way": "side_by_side",
+        "account": "aside",
+        "deadline": {"hours": 1},
+        "then": "close_at_market",
+    },
+}
+STATES = ["stop", "none", "partial entry", "partial exit", "exit in flight"]
+MOST_STEPS = int(os.environ.get("SLUICE_KILLED_STEPS", "3"))
+"""How many steps of each way are deadly in one run, with positions that have their stops."""
+
+Lines = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=list(WAYS))
+def played(lay: Lay, root: Path, request: pytest.FixtureRequest) -> Iterator[Lines]:
+    """What became of the cases of one way."""
+    with lay() as train:
+        train.secret("sandbox")
+        train.secret("sandbox", "akey", "as", account="aside")
+        train.declare("sandbox", handover=WAYS[request.param])
+        made = [train.release(v, HOLD, handover=request.param) for v in ("1.0.0", "1.1.0")]
+        given = {
+            "project": str(train.project),
+            "home": str(train.home),
+            "ready": str(train.exchange.ready_file),
+            "releases": str(train.home),
+            "versions": [(str(each.id), each.digest) for each in made],
+            "states": STATES,
+            "most": MOST_STEPS,
+            "seed": random.randrange(1000),
+        }
+        argv = [sys.executable, "-m", "tests.agent.doomed_handing", json.dumps(given)]
+        ended = subprocess.run(
+            argv, cwd=root, capture_output=True, text=True, timeout=900, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr + train.told()
+        yield [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def test_a_position_has_exactly_one_manager_and_a_stop_whoever_died(played: Lines) -> None:
+    assert {line["state"] for line in played} == set(STATES)
+    assert {line["healed"] for line in played} == {0}
+    assert {line["ended"] for line in played} <= {0, -signal.SIGKILL}
+    for line in played:
+        assert all(told == [1, 1] for told in line["after"].values()), line
+
+
+def test_within_two_rounds_somebody_looks_after_it_or_a_human_knows(played: Lines) -> None:
+    for line in played:
+        alone = [coin for coin, (managers, _) in line["second"].items() if managers != 1]
+        assert not alone or line["told"], line
+
+
+def test_there_never_are_two(played: Lines) -> None:
+    assert {line["bots"] for line in played} <= {0, 1}
+    for line in played:
+        for told in (*line["between"].values(), *line["second"].values()):
+            assert told[0] <= 1, line
+            assert told[1] <= 1, line
