@@ -8,11 +8,13 @@ from pipelines.domain.entry import (
     ALL,
     Entry,
     Escalated,
+    Flattened,
     Halted,
     Held,
     LeaseTaken,
     Resumed,
     Seen,
+    Tripped,
     Unheld,
     Unverified,
     Verified,
@@ -60,7 +62,8 @@ class Track:
 
     `promotions` counts all of them. `current` is what is wanted there now, null when retired or
     given up. `undone` is what the last rollback turned away from, until a hold is lifted.
-    `used` are the identities of approvals that promotions used up.
+    `used` are the identities of approvals that promotions used up. `flat` says that everything is
+    to be sold, `resumed` when somebody last lifted a halt.
     """
 
     past: tuple[Stay, ...] = ()
@@ -69,7 +72,9 @@ class Track:
     undone: Promotion | None = None
     given_up: Escalated | None = None
     hold: Held | None = None
-    halt: Halted | None = None
+    halt: Halted | Flattened | None = None
+    flat: Flattened | None = None
+    resumed: datetime | None = None
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
 
@@ -136,10 +141,20 @@ class Record:
         own = self.track(environment, strategy).hold
         return own or self.track(environment, ALL).hold
 
-    def halt(self, environment: str, strategy: str) -> Halted | None:
+    def halt(self, environment: str, strategy: str) -> Halted | Flattened | None:
         """The halt that keeps a strategy's bot from opening trades."""
         own = self.track(environment, strategy).halt
         return own or self.track(environment, ALL).halt
+
+    def flat(self, environment: str, strategy: str) -> Flattened | None:
+        """What says that everything a strategy's bot holds is to be sold."""
+        own = self.track(environment, strategy).flat
+        return own or self.track(environment, ALL).flat
+
+    def resumed(self, environment: str, strategy: str) -> datetime | None:
+        """When somebody last said that a strategy's bot may go on."""
+        both = (self.track(environment, each).resumed for each in (strategy, ALL))
+        return max((moment for moment in both if moment), default=None)
 
 
 def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
@@ -153,17 +168,27 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
         case Unheld():
             return replace(track, hold=None, undone=None)
         case Halted():
-            return replace(track, halt=entry)
+            # What is to be sold stays so, whoever halts it once more.
+            return replace(track, halt=track.flat or entry)
+        case Flattened():
+            return replace(track, halt=entry, flat=entry)
         case Resumed():
-            return replace(track, halt=None)
+            return _resumed(track, entry)
         case Verified() | Seen():
             return replace(track, current=_observed(track.current, entry))
         case Unverified():
             return _without(track, entry.digest, entry.reason)
         case Escalated():
             return _given_up(track, entry)
-        case LeaseTaken():
+        case LeaseTaken() | Tripped():
             return track
+
+
+def _resumed(track: Track, entry: Resumed) -> Track:
+    if not entry.lifts:
+        return replace(track, halt=None, flat=None, resumed=entry.at)
+    lifts = track.halt is not None and track.halt.limit == entry.lifts
+    return replace(track, halt=None, flat=None) if lifts else track
 
 
 def _promoted(track: Track, promotion: Promotion) -> Track:
