@@ -4,22 +4,16 @@ Half of the time that freqtrade takes to be imported goes into the classes of a 
 and into scipy's statistics. Call `lean` before freqtrade is imported.
 """
 
-import ast
 import importlib
-import importlib.util
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import CodeType, ModuleType
+from types import ModuleType
 
-LISTS = ("ccxt", "ccxt.async_support", "ccxt.pro")
-"""Packages that import one module for each exchange, and take its class of the same name."""
+from pipelines.freqtrade import exchanges
 
 
 def lean() -> None:
     """Make the imports that follow in this process lean ones."""
-    sys.meta_path.insert(0, _Lists())
+    exchanges.put_off()
     scipy = importlib.import_module("scipy")
     if "scipy.stats" not in sys.modules:
         scipy.stats = _Later("scipy.stats")  # type: ignore[attr-defined] # as if imported
@@ -35,56 +29,3 @@ class _Later(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(importlib.import_module(self.__name__), name)
-
-
-class _Lists(MetaPathFinder):
-    """Finds the packages that list exchanges."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname not in LISTS:
-            return None
-        spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _ListLoader(spec.loader.name, spec.loader.path)
-        return spec
-
-
-class _ListLoader(SourceFileLoader):
-    """Loads such a package without its exchanges: each comes when it is asked for."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        tree = ast.parse(self.get_data(self.path), self.path)
-        module.__dict__["_later"] = frozenset(filter(None, map(_exchange, tree.body)))
-        module.__class__ = _List
-        super().exec_module(module)
-
-    def get_code(self, fullname: str) -> CodeType:
-        tree = ast.parse(self.get_data(self.path), self.path)
-        tree.body = [node for node in tree.body if not _exchange(node)]
-        return compile(tree, self.path, "exec", dont_inherit=True)
-
-
-class _List(ModuleType):
-    """A package whose exchanges are imported when they are asked for."""
-
-    def __getattr__(self, name: str) -> object:
-        if name not in self.__dict__.get("_later", ()):
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{self.__name__}.{name}"), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # Whoever imports a module of a package sets it there: what the package shows is the class.
-        if isinstance(value, ModuleType) and name in self.__dict__.get("_later", ()):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-def _exchange(node: ast.stmt) -> str:
-    """The exchange that a statement like `from ccxt.kraken import kraken` is about."""
-    if not isinstance(node, ast.ImportFrom) or len(node.names) != 1 or not node.module:
-        return ""
-    name = node.names[0].name
-    package, _, module = node.module.rpartition(".")
-    return name if package in LISTS and module == name and not node.names[0].asname else ""

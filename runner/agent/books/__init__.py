@@ -1,0 +1,1 @@
+"""The exchange's own books of an account, read and kept apart from what bots say."""
