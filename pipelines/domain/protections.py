@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pipelines.domain.limits import Limit, Protections, Then
-from pipelines.domain.watch import Watch
+from pipelines.domain.watch import LIFTS, Watch
 
 BLIND = timedelta(minutes=1)
 """So long a limit may go unmeasured before entries are halted. Shorter, and each hiccup of an
@@ -62,9 +62,6 @@ MEASURES: Mapping[str, str] = {
     "reference": "divergence",
 }
 """Which measure each limit is for."""
-
-LIFTS = frozenset({"reference"})
-"""Limits whose halt ends by itself: while they are exceeded nothing is wrong with the bot."""
 
 
 @dataclass(frozen=True)

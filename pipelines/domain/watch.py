@@ -9,6 +9,9 @@ from pipelines.domain.document import Document
 
 PLACES = Decimal("0.00000001")
 
+LIFTS = frozenset({"reference"})
+"""Limits whose halt ends by itself: while they are exceeded nothing is wrong with the bot."""
+
 
 class Watch(Document):
     """The marks of one bot. Money is in the stake currency.
@@ -97,7 +100,8 @@ def continued(
     """The watch over a release that came at a moment, and that somebody told to go on since.
 
     A new release begins with the capital that is declared now. Who says go on begins the losses and
-    counts anew, and knows what is exceeded: only what gets worse than that trips again.
+    counts anew, and knows what is exceeded: only what gets worse than that trips again. What ends by
+    itself cannot be ended by saying so.
     """
     since = max(promoted, resumed) if resumed else promoted
     if before is None or before.promoted != promoted:
@@ -111,6 +115,6 @@ def continued(
         )
     if before.since == since:
         return before
-    return before.model_copy(
-        update={"since": since, "peak": None, "opened": None, "last": None, "told": ()}
-    )
+    known = {limit: worst for limit, worst in before.over.items() if limit not in LIFTS}
+    fresh = {"since": since, "peak": None, "opened": None, "last": None, "told": (), "over": known}
+    return before.model_copy(update=fresh)

@@ -140,6 +140,14 @@ class Rest:
         """Let it open trades; what it said."""
         return self._post("start")
 
+    def cancel_entry(self, trade: int) -> None:
+        """Cancel what a trade's open entry still waits for; what was filled stays a trade."""
+        self._send("DELETE", f"trades/{trade}/open-order", {})
+
+    def exit_all(self) -> None:
+        """Exit every open trade at the market's price; entries that wait are cancelled."""
+        self._send("POST", "forceexit", {}, {"tradeid": "all", "ordertype": "market"})
+
     def _get(self, path: str, kind: type[A], **query: Any) -> A:
         return self._read(kind, path, self._send("GET", path, query))
 
@@ -149,13 +157,16 @@ class Rest:
             raise CannotTell(f"{self.url}: {path}: {told.error}")
         return told.status
 
-    def _send(self, method: str, path: str, query: dict[str, Any]) -> bytes:
+    def _send(
+        self, method: str, path: str, query: dict[str, Any], body: dict[str, Any] | None = None
+    ) -> bytes:
         # No proxy of the environment stands between two processes of one machine.
         with self._telling(path), httpx.Client(timeout=_TIMEOUT, trust_env=False) as client:
             answer = client.request(
                 method,
                 f"{self.url}/api/v1/{path}",
                 params=query,
+                json=body,
                 auth=(self.username, self.password),
             )
             answer.raise_for_status()

@@ -5,7 +5,7 @@ Messages are single packets of JSON on a Unix socket; descriptors travel with a 
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from pipelines.domain.document import Document
 
@@ -100,3 +100,16 @@ class Loaded(Document):
     exchange: str
     key: str
     database: str
+
+
+TALLY = "orders.jsonl"
+"""Beside what a bot has loaded: what it does with orders, one line each."""
+
+Deed = Literal["began", "sent", "rejected", "cancelled"]
+
+
+class Done(Document):
+    """What a bot has done with an order. Sent is also what is refused then."""
+
+    at: AwareDatetime
+    deed: Deed
