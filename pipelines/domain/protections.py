@@ -164,6 +164,11 @@ def blindness(limit: str) -> str:
     return f"{limit}?"
 
 
+def ends_by_itself(limit: str) -> bool:
+    """True when its halt is over once it is no longer exceeded, or can be evaluated again."""
+    return limit in LIFTS or limit.endswith("?")
+
+
 def _told(number: Decimal) -> str:
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

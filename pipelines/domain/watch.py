@@ -18,9 +18,9 @@ class Watch(Document):
 
     `promoted` is when its release came, `capital` what was declared then; neither changes while it
     stays. `since` is when somebody last said go on: from there losses and counts begin anew. `peak`
-    is the highest equity since then, `opened` that at the start of the day (UTC), `last` the latest.
-    `over` is the worst of each limit that is exceeded, `told` what was acted upon since then, and
-    `blind` since when a limit could not be evaluated.
+    is the highest equity since then, `opened` that at the start of the day (UTC), `last` the last
+    that was seen. `over` is the worst of each limit that is exceeded, `told` what was acted upon
+    since then, and `blind` since when a limit could not be evaluated.
     """
 
     promoted: AwareDatetime
@@ -100,8 +100,8 @@ def continued(
     """The watch over a release that came at a moment, and that somebody told to go on since.
 
     A new release begins with the capital that is declared now. Who says go on begins the losses and
-    counts anew, and knows what is exceeded: only what gets worse than that trips again. What ends by
-    itself cannot be ended by saying so.
+    counts anew, and knows what is exceeded: only what gets worse than that trips again. A halt that
+    ends by itself cannot be ended by saying so.
     """
     since = max(promoted, resumed) if resumed else promoted
     if before is None or before.promoted != promoted:

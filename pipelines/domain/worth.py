@@ -14,6 +14,9 @@ from pipelines.domain.watch import PLACES
 
 ZERO = Decimal()
 
+Prices = Mapping[str, Decimal] | Unknown
+"""The last price of each pair that was asked for."""
+
 
 @dataclass(frozen=True)
 class OpenTrade:
@@ -59,15 +62,17 @@ class Kept:
     cancelled: int = 0
 
 
-def priced(kept: Iterable[Kept]) -> frozenset[str]:
+def priced(kept: Kept) -> frozenset[str]:
     """The pairs whose prices are needed."""
-    return frozenset(trade.pair for each in kept for trade in each.open if trade.held)
+    return frozenset(trade.pair for trade in kept.open if trade.held)
 
 
-def equity(capital: Decimal, kept: Kept, prices: Mapping[str, Decimal]) -> Measure:
+def equity(capital: Decimal, kept: Kept | Unknown, prices: Prices) -> Measure:
     """The capital and what became of it, everything sold at these prices."""
-    if missing := sorted(priced((kept,)) - prices.keys()):
-        return Unknown(f"no price of {', '.join(missing)}")
+    known = _known(kept, prices)
+    if isinstance(known, Unknown):
+        return known
+    kept, prices = known
     results = (trade.result(prices.get(trade.pair, trade.rate)) for trade in kept.open)
     return (capital + kept.realized + sum(results, ZERO)).quantize(PLACES)
 
@@ -88,24 +93,53 @@ class Exposure:
         return sum(self.assets.values(), ZERO)
 
 
-def exposure(bots: Iterable[Kept | Unknown], prices: Mapping[str, Decimal]) -> Exposure | Unknown:
-    """What several bots have in the market together; unknown when that of one is."""
+def exposure(kept: Kept | Unknown, prices: Prices) -> Exposure | Unknown:
+    """What a bot has in the market."""
+    known = _known(kept, prices)
+    if isinstance(known, Unknown):
+        return known
+    kept, prices = known
     assets: dict[str, Decimal] = defaultdict(Decimal)
-    for kept in bots:
-        if isinstance(kept, Unknown):
-            return kept
-        for trade in kept.open:
-            price = prices.get(trade.pair) if trade.held else ZERO
-            if price is None:
-                return Unknown(f"no price of {trade.pair}")
-            assets[trade.base] += (trade.held * price + trade.waiting).quantize(PLACES)
+    for trade in kept.open:
+        worth = trade.held * prices.get(trade.pair, ZERO)
+        assets[trade.base] += (worth + trade.waiting).quantize(PLACES)
     return Exposure(dict(assets))
 
 
-def divergence(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> Measure:
+def together(bots: Iterable[Exposure | Unknown]) -> Exposure | Unknown:
+    """What several bots have in the market; unknown when that of one is."""
+    assets: dict[str, Decimal] = defaultdict(Decimal)
+    for each in bots:
+        if isinstance(each, Unknown):
+            return each
+        for asset, worth in each.assets.items():
+            assets[asset] += worth
+    return Exposure(dict(assets))
+
+
+def divergence(pairs: Iterable[str], ours: Prices, theirs: Prices) -> Measure:
     """The largest difference between two exchanges, as a fraction of the second's price."""
-    if not ours or ours.keys() - theirs.keys() or any(price <= 0 for price in theirs.values()):
-        missing = sorted(ours.keys() - theirs.keys()) or ["any pair"]
-        return Unknown(f"no price of {', '.join(missing)} at the reference")
-    apart = (abs(price / theirs[pair] - 1) for pair, price in ours.items())
-    return max(apart).quantize(PLACES)
+    apart = []
+    for prices in (ours, theirs):
+        if isinstance(prices, Unknown):
+            return prices
+    assert not isinstance(ours, Unknown)
+    assert not isinstance(theirs, Unknown)
+    for pair in sorted(pairs):
+        own, other = ours.get(pair), theirs.get(pair)
+        if own is None or not other:
+            return Unknown(f"no price of {pair} at both exchanges")
+        apart.append(abs(own / other - 1))
+    return max(apart).quantize(PLACES) if apart else Unknown("nobody knows the bot's pairs")
+
+
+def _known(kept: Kept | Unknown, prices: Prices) -> tuple[Kept, Mapping[str, Decimal]] | Unknown:
+    """Both, when all that is needed of them is there."""
+    if isinstance(kept, Unknown):
+        return kept
+    needed = priced(kept)
+    if isinstance(prices, Unknown):
+        return prices if needed else (kept, {})
+    if missing := sorted(needed - prices.keys()):
+        return Unknown(f"no price of {', '.join(missing)}")
+    return kept, prices

@@ -1,5 +1,6 @@
 """`sluice-agent`: parse, open, run."""
 
+import getpass
 import logging
 import os
 import signal
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pipelines import __version__
+from pipelines.adapters.agent import Asked
 from pipelines.adapters.ledger import Ledger
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
 from runner.agent.alerts import Alerts
@@ -23,7 +26,7 @@ from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
 from runner.agent.preparing import Rehearsal
-from runner.agent.tick import Agent, Seat
+from runner.agent.tick import LEASE, Agent, Seat
 from runner.agent.verbs import Verbs
 from runner.bots.messages import Follow
 from runner.exchange import remote
@@ -68,6 +71,7 @@ def cli(
     sluice-agent once                      one round, until nothing is being started any more
     sluice-agent plan                      says what a round would do
     sluice-agent down                      ends every bot, when no agent runs
+    sluice-agent flatten ENV               sells everything there, when no agent runs
     """
     house = House((home or _state()).resolve())
     seat = Seat(root.resolve() / train, host or socket.gethostname(), _holder(house))
@@ -190,6 +194,54 @@ def down(opening: _Opening) -> None:
     """
     for name in end_all(opening.house):
         click.echo(f"ended {name}")
+
+
+def _alone(opening: _Opening, verb: str, args: dict[str, Any]) -> Any:
+    """Do what is asked as the agent would, when none runs."""
+    with opening.agent() as agent:
+        agent.ledger.take(agent.seat.holder, agent.clock(), LEASE)
+        return Verbs(agent, opening.root).answer(Asked(verb=verb, args=args), getpass.getuser())
+
+
+def _halting(verb: str, help_: str) -> click.Command:
+    @cli.command(verb, help=help_)
+    @click.argument("environment", default="*", metavar="[ENVIRONMENT]")
+    @click.argument("strategy", default="*", metavar="[STRATEGY]")
+    @click.option("--reason", default="", help="Why; it stands in the ledger.")
+    @click.pass_obj
+    def command(opening: _Opening, environment: str, strategy: str, reason: str) -> None:
+        about = {"environment": environment, "strategy": strategy, "reason": reason}
+        _alone(opening, verb, about)
+        # One round, so that bots that go on without an agent hear of it.
+        with opening.agent() as agent:
+            agent.tick()
+
+    return command
+
+
+_halting("halt", "Open no more trades, when no agent runs; 'sluice halt' asks one that does.")
+_halting("resume", "Open trades again, when no agent runs; 'sluice resume' asks one that does.")
+
+
+@cli.command()
+@click.argument("environment")
+@click.argument("strategy", default="*", metavar="[STRATEGY]")
+@click.option("--reason", default="", help="Why; it stands in the ledger.")
+@click.pass_obj
+def flatten(opening: _Opening, environment: str, strategy: str, reason: str) -> None:
+    """Sell everything that bots hold, when no agent runs; 'sluice flatten' asks one that does.
+
+    Bots that answer exit by themselves, the others are ended and gone around. What the exchange
+    says is left is told, with exit code 4; the next agent goes on trying until 'resume'.
+    """
+    about: dict[str, Any] = {"environment": environment, "strategy": strategy, "reason": reason}
+    left = []
+    for told in _alone(opening, "flatten", about):
+        where = f"{told['environment']} {told['strategy']}"
+        left += [f"{where}: {text}" for text in told["left"]]
+        click.echo(f"{where}: {'could not be closed' if told['left'] else 'nothing is left'}")
+    if left:
+        raise Refused("\n".join(left), "see 'sluice docs stopping'")
 
 
 def _round(agent: Agent) -> bool:

@@ -20,7 +20,7 @@ from pipelines.adapters.verifying import verify
 from pipelines.domain.candidate import Reason
 from pipelines.domain.decision import RollBack, turn_back
 from pipelines.domain.eligibility import Eligible
-from pipelines.domain.entry import ALL, Entry, Halted, Held, Resumed, Unheld
+from pipelines.domain.entry import ALL, Entry, Held, Unheld
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.release import conflicts
@@ -29,12 +29,7 @@ from runner.agent.declared import Declared
 from runner.agent.entering import approvers, may_enter, store, stored
 from runner.agent.tick import Agent
 
-_TOLD: Mapping[str, type[Held] | type[Unheld] | type[Halted] | type[Resumed]] = {
-    "hold": Held,
-    "unhold": Unheld,
-    "halt": Halted,
-    "resume": Resumed,
-}
+_TOLD: Mapping[str, type[Held] | type[Unheld]] = {"hold": Held, "unhold": Unheld}
 
 
 @dataclass(frozen=True)
@@ -228,7 +223,7 @@ class Deciding:
         self.agent.read()
 
 
-def _json(document: Promotion | Approved | Held | Unheld | Halted | Resumed) -> JsonValue:
+def _json(document: Promotion | Approved | Held | Unheld) -> JsonValue:
     told: JsonValue = document.model_dump(mode="json")
     return told
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +49,7 @@ class Entry:
 class Sheet:
     """All of it. `entries` wait to be filled, `pairs` is every pair that was ever traded."""
 
-    kept: Kept = Kept()
+    kept: Kept = field(default_factory=Kept)
     entries: tuple[Entry, ...] = ()
     pairs: frozenset[str] = frozenset()
 

@@ -49,6 +49,9 @@ def _strategy(agent: Agent, key: Key, member: Member | None) -> StrategyStatus:
     runs = member is not None and member.bot.phase is not Phase.FAILED
     running = member.record.promotion.release if member and runs else None
     decision = "; ".join(agent.refused.get(key, ()))
+    halt = agent.record.halt(*key)
+    if not decision and halt is not None and halt.limit:
+        decision = halt.reason
     if not decision and track.given_up:
         decision = track.given_up.reason
     at_work = member is not None and member.bot.phase in (Phase.RUNNING, Phase.HALTED)

@@ -6,26 +6,65 @@ exchange, behind its lock where something is sold: so nobody else trades there a
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines import documents
-from pipelines.domain.deployment import Phase
+from pipelines.domain.deployment import Obstacle, Phase
 from pipelines.domain.environment import Environment
+from pipelines.domain.promotion import Promotion
 from pipelines.domain.protections import Unknown
 from pipelines.domain.record import Record
 from pipelines.domain.strategy import Manifest
 from pipelines.domain.worth import OpenTrade
-from pipelines.errors import CannotTell, SluiceError
+from pipelines.errors import CannotTell, Refused, SluiceError
+from pipelines.freqtrade.rest import Rest
 from runner.agent.about import Key
 from runner.agent.books.trading import Desk, Left, Owned, desk_for
-from runner.agent.crew import PATIENCE, Crew, Member
+from runner.agent.crew import PATIENCE, Crew
+from runner.agent.house import House
 from runner.agent.kept import Sheet, known, sheet
-from runner.agent.preparing import Rehearsal
+from runner.agent.records import BotRecord
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One bot, also one that nobody has started since a reboot: then there is no record of it.
+
+    `pairs` are those that its release trades.
+    """
+
+    environment: Environment
+    strategy: str
+    database: Path
+    record: BotRecord | None
+    pairs: frozenset[str]
+
+    @property
+    def key(self) -> Key:
+        return self.environment.name, self.strategy
+
+    @property
+    def live(self) -> bool:
+        return self.environment.mode == "live"
+
+    @property
+    def phase(self) -> Phase:
+        return self.record.phase if self.record else Phase.ABSENT
+
+    def sheet(self) -> Sheet:
+        """What it keeps.
+
+        :raises CannotTell: when nobody can tell.
+        """
+        found = sheet(self.database, _EVER, _EVER)
+        if isinstance(found, Unknown):
+            raise CannotTell(f"{'.'.join(self.key)}: {found.why}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -43,155 +82,165 @@ class Stopped:
 
 @dataclass
 class Stopping:
-    """Keeps halted bots from entering, and flattened ones empty. `flat` are those that are."""
+    """Keeps halted bots from entering, and flattened ones empty.
+
+    `flat` says of which that was confirmed, `around` which were gone around.
+    """
 
     crew: Crew
-    rehearsal: Rehearsal | None
     flat: dict[Key, datetime] = field(default_factory=dict)
     around: set[Key] = field(default_factory=set)
 
     def keep(
-        self,
-        record: Record,
-        members: Mapping[Key, Member],
-        environments: Mapping[str, Environment],
-        only: Iterable[Key] | None = None,
+        self, record: Record, targets: Iterable[Target], *, has_lease: bool
     ) -> dict[Key, Stopped]:
-        """One round over these bots, or all of them; what of each could not be done."""
+        """One round over these bots; what of each could not be done."""
         told = {}
-        for key in members if only is None else only:
-            if record.halt(*key) is None:
-                self.flat.pop(key, None)
-                self.around.discard(key)
-            elif key in members and key[0] in environments:
-                told[key] = self._stop(record, members[key], environments[key[0]])
+        for target in targets:
+            if record.halt(*target.key) is not None:
+                told[target.key] = self._stop(record, target, has_lease=has_lease)
+            else:
+                self.flat.pop(target.key, None)
+                self.around.discard(target.key)
         return told
 
-    def _stop(self, record: Record, member: Member, environment: Environment) -> Stopped:
-        flat = record.flat(*member.bot.key)
+    def _stop(self, record: Record, target: Target, *, has_lease: bool) -> Stopped:
+        flat = record.flat(*target.key)
         try:
             if flat is None:
-                return self._halt(member, environment)
+                return self._halt(target)
             # Nothing enters a halted bot: what was empty once stays so.
-            if self.flat.get(member.bot.key) == flat.at and not _knows_trades(member):
+            if self.flat.get(target.key) == flat.at and not target.sheet().kept.open:
                 return Stopped()
-            stopped = self._flatten(member, environment)
+            stopped = self._flatten(target, has_lease=has_lease)
         except (SluiceError, OSError) as error:
             return Stopped(trouble=error.message if isinstance(error, SluiceError) else str(error))
         if not stopped.texts:
-            self.flat[member.bot.key] = flat.at
+            self.flat[target.key] = flat.at
         return stopped
 
-    def _halt(self, member: Member, environment: Environment) -> Stopped:
+    def _halt(self, target: Target) -> Stopped:
         """Cancel entries that wait. A bot that trades all the same is told once more."""
         try:
-            if member.bot.phase is Phase.RUNNING or _has_drifted(member):
-                member.record.rest.stop_entries()
-            for trade in sorted({order.trade for order in _sheet(member).entries}):
-                member.record.rest.cancel_entry(trade)
+            _stop_entries(target)
+            for trade in sorted({order.trade for order in target.sheet().entries}):
+                _rest(target).cancel_entry(trade)
         except CannotTell:
-            entries = _sheet(member).entries
-            if not entries or not member.record.placed.live:
-                return Stopped()
-            ids = frozenset(order.id for order in entries)
-            desk = self._desk(member, environment)
-            return Stopped(desk.cancel({order.pair for order in entries}, ids))
+            entries = target.sheet().entries
+            if entries and target.live:
+                ids = frozenset(order.id for order in entries)
+                pairs = {order.pair for order in entries}
+                return Stopped(self._desk(target, pairs).cancel(pairs, ids))
         return Stopped()
 
-    def _flatten(self, member: Member, environment: Environment) -> Stopped:
-        before = _sheet(member)
-        if self._asked(member):
-            if not member.record.placed.live:
-                return _on_paper(_sheet(member))
-            desk = self._desk(member, environment)
-            return Stopped(_confirmed(desk, member, before, self._pairs(member, before)))
-        if not member.record.placed.live:
-            return _on_paper(before)
-        if self._is_starting(member):
+    def _flatten(self, target: Target, *, has_lease: bool) -> Stopped:
+        before = target.sheet()
+        if self._asked(target):
+            return self._confirmed(target, before)
+        if not target.live:
+            return _on_paper(target)
+        if self._is_starting(target):
             return Stopped(trouble="the bot is just starting")
-        self.around.add(member.bot.key)
-        return self._around(member, environment)
+        if not has_lease:
+            raise Refused(Obstacle.NO_LEASE.value)
+        self.around.add(target.key)
+        return self._around(target)
 
-    def _asked(self, member: Member) -> bool:
+    def _asked(self, target: Target) -> bool:
         """Let the bot itself exit everything; false when it does not answer."""
         try:
-            member.record.rest.stop_entries()
+            _rest(target).stop_entries()
+            _rest(target).exit_all()
         except CannotTell:
-            return False
-        member.record.rest.exit_all()
+            return self._still_answers(target)
         return True
 
-    def _is_starting(self, member: Member) -> bool:
-        """One that was gone around and starts again is not ended once more."""
-        if member.bot.key not in self.around or member.bot.phase is not Phase.VERIFYING:
+    def _still_answers(self, target: Target) -> bool:
+        """One that answers and could not exit is asked again: the exchange may not let it."""
+        try:
+            return target.record is not None and bool(target.record.rest.shown().state)
+        except CannotTell:
             return False
-        lock = self.crew.house.lock(*member.bot.key)
-        return lock.held() and datetime.now(UTC) - member.record.began < PATIENCE
 
-    def _around(self, member: Member, environment: Environment) -> Stopped:
+    def _is_starting(self, target: Target) -> bool:
+        """One that was gone around and starts again is not ended once more."""
+        if target.key not in self.around or target.phase is not Phase.VERIFYING:
+            return False
+        assert target.record is not None
+        held = self.crew.house.lock(*target.key).held()
+        return held and datetime.now(UTC) - target.record.began < PATIENCE
+
+    def _around(self, target: Target) -> Stopped:
         """Straight at the exchange. The bot is ended first, and cannot be started meanwhile."""
-        desk = self._desk(member, environment)
-        lock = self.crew.house.lock(*member.bot.key)
+        lock = self.crew.house.lock(*target.key)
         self.crew.end(lock, politely=False)
         if (held := lock.take()) is None:
-            raise CannotTell(f"{'.'.join(member.bot.key)}: somebody starts it just now")
+            raise CannotTell(f"{'.'.join(target.key)}: somebody starts it just now")
         try:
-            before = _sheet(member)
-            refused = desk.cancel(self._pairs(member, before))
-            closed = [desk.close(trade) for trade in _owned(member, before.kept.open)]
+            before = target.sheet()
+            pairs = before.pairs | target.pairs
+            desk = self._desk(target, pairs)
+            refused = desk.cancel(pairs)
+            closed = [desk.close(trade) for trade in _owned(target, before.kept.open)]
             return Stopped((*refused, *(left for left in closed if left)))
         finally:
             os.close(held)
 
-    def _desk(self, member: Member, environment: Environment) -> Desk:
-        futures = not member.record.placed.shares_account
-        strategy = member.bot.strategy
-        return desk_for(self.crew.house, environment, strategy, self.rehearsal, futures=futures)
+    def _confirmed(self, target: Target, before: Sheet) -> Stopped:
+        """What is left by the exchange's own book, of the trades that were open before or are."""
+        if not target.live:
+            return _on_paper(target)
+        trades = {trade.id: trade for trade in (*before.kept.open, *target.sheet().kept.open)}
+        pairs = before.pairs | target.pairs
+        desk = self._desk(target, pairs)
+        waiting = desk.client.open_orders(pairs)
+        held = [desk.left(trade) for trade in _owned(target, trades.values())]
+        orders = (Left(o.pair, o.remaining, f"order {o.id} is open") for o in waiting)
+        return Stopped((*orders, *(left for left in held if left)))
 
-    def _pairs(self, member: Member, before: Sheet) -> frozenset[str]:
-        """Every pair that the bot may have orders of."""
-        promotion = member.record.promotion
-        folder = self.crew.house.deployed(promotion.digest or "") / promotion.strategy
-        return before.pairs | _declared(folder / "strategy.yaml")
+    def _desk(self, target: Target, pairs: Iterable[str]) -> Desk:
+        futures = any(":" in pair for pair in pairs)
+        place = self.crew.house, target.environment, target.strategy
+        return desk_for(*place, self.crew.rehearsal, futures=futures)
 
 
-def _declared(manifest: Path) -> frozenset[str]:
-    # A release that lies broken on the disk keeps nobody from selling.
+def pairs_of(house: House, promotion: Promotion | None) -> frozenset[str]:
+    """The pairs that a release trades; none when it lies broken on the disk."""
+    if promotion is None or promotion.digest is None:
+        return frozenset()
+    manifest = house.deployed(promotion.digest) / promotion.strategy / "strategy.yaml"
     try:
         return frozenset(documents.load(manifest, Manifest).pairs)
     except SluiceError:
         return frozenset()
 
 
-def _sheet(member: Member) -> Sheet:
-    found = sheet(member.database, _EVER, _EVER)
-    if isinstance(found, Unknown):
-        raise CannotTell(f"{'.'.join(member.bot.key)}: {found.why}")
-    return found
+def _rest(target: Target) -> Rest:
+    if target.record is None:
+        raise CannotTell(f"{'.'.join(target.key)}: nobody has started it")
+    return target.record.rest
 
 
-def _knows_trades(member: Member) -> bool:
-    return member.bot.open_trades != 0
+def _stop_entries(target: Target) -> None:
+    """Tell a bot that it is halted, also one that was, and trades again: somebody told it to."""
+    if target.phase is Phase.RUNNING or _rest(target).shown().state == "running":
+        _rest(target).stop_entries()
 
 
-def _has_drifted(member: Member) -> bool:
-    """True when a bot that was halted opens trades again: somebody told it to, or reloaded it."""
-    return member.bot.phase is Phase.HALTED and member.record.rest.shown().state == "running"
+def _on_paper(target: Target) -> Stopped:
+    still = target.sheet().kept.open
+    return Stopped(tuple(Left(t.pair, t.held, "it is open, on paper") for t in still))
 
 
-def _on_paper(sheet_: Sheet) -> Stopped:
-    open_ones = sheet_.kept.open
-    return Stopped(tuple(Left(t.pair, t.held, "it is open, on paper") for t in open_ones))
-
-
-def _owned(member: Member, trades: Iterable[OpenTrade]) -> tuple[Owned, ...]:
+def _owned(target: Target, trades: Iterable[OpenTrade]) -> tuple[Owned, ...]:
     there = tuple(trades)
-    found = known(member.database, (trade.id for trade in there)) if there else {}
+    found = known(target.database, (trade.id for trade in there)) if there else {}
+    name = ".".join(target.key)
     if isinstance(found, Unknown):
-        raise CannotTell(f"{'.'.join(member.bot.key)}: {found.why}")
+        raise CannotTell(f"{name}: {found.why}")
     return tuple(
         Owned(
-            name=f"{'.'.join(member.bot.key)}.{trade.id}.{found[trade.id].opened.isoformat()}",
+            name=f"{name}.{trade.id}.{found[trade.id].opened.isoformat()}",
             pair=trade.pair,
             is_short=trade.is_short,
             opened=found[trade.id].opened,
@@ -200,15 +249,3 @@ def _owned(member: Member, trades: Iterable[OpenTrade]) -> tuple[Owned, ...]:
         )
         for trade in there
     )
-
-
-def _confirmed(
-    desk: Desk, member: Member, before: Sheet, pairs: frozenset[str]
-) -> tuple[Left, ...]:
-    """What is left by the exchange's own book, of the trades that were open before, or are now."""
-    both = (*before.kept.open, *_sheet(member).kept.open)
-    trades = {trade.id: trade for trade in both}.values()
-    waiting = desk.client.open_orders(pairs)
-    held = [desk.left(trade) for trade in _owned(member, trades)]
-    orders = (Left(o.pair, o.remaining, f"order {o.id} is open") for o in waiting)
-    return (*orders, *(left for left in held if left))

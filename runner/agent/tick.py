@@ -38,6 +38,7 @@ from runner.agent.alerts import Alert, Alerts, Severity
 from runner.agent.crew import Crew, Member
 from runner.agent.declared import Declared
 from runner.agent.preparing import Deployable, deployable
+from runner.agent.safety import Safety
 from runner.agent.trades import closed_since
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,10 @@ class Agent:
     head: Head = START
     refused: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _deployables: dict[tuple[str, str, int, str], Deployable] = field(default_factory=dict)
+    safety: Safety = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.safety = Safety(self.crew, self.alerts)
 
     def tick(self) -> tuple[Action, ...]:
         """One round. What goes wrong with one bot is told and does not keep others waiting.
@@ -82,6 +87,7 @@ class Agent:
         train = self.declared()
         self.read()
         has_lease = self._lease(now)
+        self.safety.keep(self, train, now, has_lease=has_lease)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
         for action in actions:

@@ -87,7 +87,7 @@ def test_sixteen_safety_tests_silently_never_ran_because_of_a_file_name() -> Non
     assert [found.limit for found in findings(LIMITS, beyond)] == list(Protections.model_fields)
     own = inspect.getsource(sys.modules[__name__])
     assert __file__.rpartition("/")[2].startswith("test_")
-    assert "parametrize(\"limit\", ROWS)" in own
+    assert 'parametrize("limit", ROWS)' in own
 
 
 @pytest.mark.parametrize("limit", ROWS)
@@ -106,7 +106,10 @@ def test_a_limit_that_could_not_be_evaluated_is_no_pass(limit: str) -> None:
     assert "could not be evaluated: nobody answers" in found.text
 
 
-@pytest.mark.parametrize("limit", [name for name, f in Protections.model_fields.items() if not f.is_required()])
+OPTIONAL = [name for name, f in Protections.model_fields.items() if not f.is_required()]
+
+
+@pytest.mark.parametrize("limit", OPTIONAL)
 def test_what_is_not_declared_is_not_judged(limit: str) -> None:
     none = LIMITS.model_copy(update={limit: None})
     assert findings(none, measured(ROWS[limit][0], Unknown("nobody answers"))) == ()
@@ -136,9 +139,7 @@ def test_ninety_seven_unread_warnings() -> None:
     assert len(news(LIMITS, over, after, NOW)[0]) == 1
 
 
-def test_a_drawdown_trigger_breached_and_unnoticed_because_only_trades_and_date_were_looked_at() -> (
-    None
-):
+def test_a_drawdown_trigger_breached_and_unnoticed() -> None:
     """No trade was closed, no day went by: the loss is in open trades alone."""
     marks = watch().at(Decimal(1000), NOW)
     fallen = Decimal(799)

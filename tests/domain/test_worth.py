@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.domain.protections import Unknown
-from pipelines.domain.worth import Exposure, Kept, OpenTrade, divergence, equity, exposure, priced
+from pipelines.domain.worth import (
+    Exposure,
+    Kept,
+    OpenTrade,
+    divergence,
+    equity,
+    exposure,
+    priced,
+    together,
+)
 
 D = Decimal
 FEE = D("0.001")
@@ -40,7 +49,10 @@ def test_equity_needs_the_price_of_what_is_held_and_of_nothing_else() -> None:
     waits = replace(LONG, pair="ETH/USDT", held=D(0), waiting=D(50))
     assert equity(D(1000), Kept(open=(LONG,)), {}) == Unknown("no price of BTC/USDT")
     assert equity(D(1000), Kept(open=(waits,)), {}) == D(1000)
-    assert priced([Kept(open=(LONG, waits))]) == {"BTC/USDT"}
+    assert equity(D(1000), Kept(open=(waits,)), Unknown("nobody answers")) == D(1000)
+    assert equity(D(1000), Kept(open=(LONG,)), Unknown("gone")) == Unknown("gone")
+    assert equity(D(1000), Unknown("broken"), {}) == Unknown("broken")
+    assert priced(Kept(open=(LONG, waits))) == {"BTC/USDT"}
 
 
 def test_deposits_and_withdrawals_and_other_bots_change_no_equity() -> None:
@@ -52,25 +64,38 @@ def test_exposure_is_the_worth_of_trades_and_waiting_entries_by_asset_over_all_b
     other = OpenTrade(1, "BTC/USDC", held=D(1), rate=D(90), waiting=D(40))
     alone = OpenTrade(2, "ETH/USDT", held=D(3), rate=D(9))
     prices = {"BTC/USDT": D(110), "BTC/USDC": D(100), "ETH/USDT": D(10)}
-    found = exposure([Kept(open=(LONG, other)), Kept(open=(alone,))], prices)
+    bots = [exposure(Kept(open=trades), prices) for trades in ((LONG,), (other, alone), ())]
+    found = together(bots)
     assert found == Exposure({"BTC": D(360), "ETH": D(30)})
     assert isinstance(found, Exposure)
     assert (found.largest, found.whole) == (D(360), D(390))
 
 
 def test_exposure_is_unknown_when_that_of_one_bot_is() -> None:
-    assert exposure([Kept(), Unknown("broken")], {}) == Unknown("broken")
-    assert exposure([Kept(open=(LONG,))], {}) == Unknown("no price of BTC/USDT")
-    assert exposure([], {}) == Exposure({})
+    unknown = exposure(Kept(open=(LONG,)), {})
+    assert unknown == Unknown("no price of BTC/USDT")
+    assert exposure(Unknown("broken"), {}) == Unknown("broken")
+    assert together([Exposure({"BTC": D(1)}), unknown]) == unknown
+    assert together([]) == Exposure({})
     assert (Exposure({}).largest, Exposure({}).whole) == (0, 0)
 
 
 def test_divergence_is_the_largest_of_any_pair() -> None:
-    ours = {"BTC/USDT": D(102), "ETH/USDT": D(9)}
-    assert divergence(ours, {"BTC/USDT": D(100), "ETH/USDT": D(10)}) == D("0.1")
-    assert divergence(ours, {"BTC/USDT": D(100)}) == Unknown("no price of ETH/USDT at the reference")
-    assert isinstance(divergence({}, {}), Unknown)
-    assert isinstance(divergence(ours, {"BTC/USDT": D(0), "ETH/USDT": D(1)}), Unknown)
+    ours = {"BTC/USDT": D(102), "ETH/USDT": D(9), "SOL/USDT": D(1)}
+    theirs = {"BTC/USDT": D(100), "ETH/USDT": D(10)}
+    assert divergence(theirs, ours, theirs) == D("0.1")
+    assert divergence(["BTC/USDT"], ours, theirs) == D("0.02")
+
+
+def test_divergence_is_unknown_without_a_price_on_either_side() -> None:
+    ours = {"BTC/USDT": D(102)}
+    missing = Unknown("no price of BTC/USDT at both exchanges")
+    assert divergence(ours, ours, {}) == missing
+    assert divergence(ours, {}, ours) == missing
+    assert divergence(ours, ours, {"BTC/USDT": D(0)}) == missing
+    assert divergence(ours, ours, Unknown("gone")) == Unknown("gone")
+    assert divergence(ours, Unknown("gone"), ours) == Unknown("gone")
+    assert isinstance(divergence([], ours, ours), Unknown)
 
 
 PRICES = st.decimals("0.01", 1000, places=2)

@@ -142,7 +142,8 @@ class Desk:
             holding = self.client.balances().get(trade.pair.partition("/")[0])
             have = holding.free if holding else ZERO
         amount = min(held, have)
-        return amount if not lot.step else (amount / lot.step).to_integral(rounding=ROUND_DOWN) * lot.step
+        steps = (amount / lot.step).to_integral(rounding=ROUND_DOWN) if lot.step else amount
+        return steps * lot.step if lot.step else amount
 
     def _is_dust(self, pair: str, amount: Decimal, lot: Lot) -> bool:
         if amount < lot.least_amount:
