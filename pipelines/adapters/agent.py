@@ -109,6 +109,13 @@ class Approve(Document):
     signature: str
 
 
+class OfOrphan(Document):
+    """An orphan by its name, or how that begins, and whose it shall be where that is not sure."""
+
+    orphan: Annotated[str, Field(min_length=4)]
+    strategy: str = ""
+
+
 class History(Document):
     """Entries of the ledger, the newest last; empty names mean all."""
 

@@ -9,7 +9,7 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import data, doctor, gate, ledger, project, release, secrets, train
+from pipelines.cli import data, doctor, gate, ledger, orphan, project, release, secrets, train
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -38,6 +38,7 @@ for command in (
     *release.COMMANDS,
     *train.COMMANDS,
     ledger.ledger,
+    orphan.orphan,
     secrets.secrets,
     *doctor.COMMANDS,
     *project.COMMANDS,

@@ -111,6 +111,41 @@ class Escalated(_Observed):
     reason: str
 
 
+class _OfOrphan(Document):
+    """What is said of an orphan. `strategy` is whose bot alone trades its pair, if one does."""
+
+    environment: Name
+    strategy: Name | Literal["*"]
+    orphan: str
+    at: AwareDatetime
+
+
+class Orphaned(_OfOrphan):
+    """At the exchange lies a position or an order that no bot knows.
+
+    `amount` is what is there, `waiting` what its order may still add, in units of the base asset.
+    Coins that no order explains have no `order`. `price` is what was paid for one, if known.
+    """
+
+    entry: Literal["orphaned"] = "orphaned"
+    account: Name
+    pair: str
+    side: Literal["buy", "sell"]
+    amount: Decimal
+    waiting: Decimal
+    order: str = ""
+    price: Decimal | None = None
+    placed: AwareDatetime | None = None
+
+
+class Settled(_OfOrphan):
+    """An orphan is none any more: a bot looks after it, it was closed, or it is gone."""
+
+    entry: Literal["settled"] = "settled"
+    how: Literal["imported", "closed", "gone"]
+    by: str
+
+
 class LeaseTaken(Document):
     """From now on this holder starts bots that trade money; whoever held an older epoch may not."""
 
@@ -134,6 +169,8 @@ Entry = Annotated[
     | Unverified
     | Seen
     | Escalated
+    | Orphaned
+    | Settled
     | LeaseTaken,
     Field(discriminator="entry"),
 ]

@@ -72,6 +72,8 @@ class Environment(Document):
 
     `accounts` names strategies that trade on an account of their own, `ramp` the steps in percent
     in which the capital is raised: each is a promotion. Of `secrets` only the names are here.
+    `holdings` are coins on its accounts that are the owner's, by account, and `fee_asset` is what
+    fees are paid in: neither is a bot's.
     """
 
     name: Name
@@ -82,6 +84,8 @@ class Environment(Document):
     exchange: Exchange
     account: Name | None = None
     accounts: dict[str, Name] = Field(default_factory=dict)
+    holdings: dict[Name, dict[str, Amount]] = Field(default_factory=dict)
+    fee_asset: Annotated[str, Field(pattern=r"^[A-Z0-9]+$")] | None = None
     portfolio: Portfolio
     initial_state: Literal["running", "paused", "stopped"]
     stoploss_on_exchange: bool = False

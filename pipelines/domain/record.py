@@ -12,8 +12,10 @@ from pipelines.domain.entry import (
     Halted,
     Held,
     LeaseTaken,
+    Orphaned,
     Resumed,
     Seen,
+    Settled,
     Tripped,
     Unheld,
     Unverified,
@@ -62,8 +64,9 @@ class Track:
 
     `promotions` counts all of them. `current` is what is wanted there now, null when retired or
     given up. `undone` is what the last rollback turned away from, until a hold is lifted.
-    `used` are the identities of approvals that promotions used up. `flat` says that everything is
-    to be sold, `resumed` when somebody last lifted a halt.
+    `used` are the identities of approvals that promotions used up. `orphans` are those that
+    nothing was done about yet, by their names. `flat` says that everything is to be sold, `resumed`
+    when somebody last lifted a halt.
     """
 
     past: tuple[Stay, ...] = ()
@@ -77,6 +80,7 @@ class Track:
     resumed: datetime | None = None
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
+    orphans: Mapping[str, Orphaned] = field(default_factory=dict)
 
     @property
     def stays(self) -> tuple[Stay, ...]:
@@ -157,7 +161,7 @@ class Record:
         return max((moment for moment in both if moment), default=None)
 
 
-def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
+def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911, PLR0912
     match entry:
         case Promotion():
             return _promoted(track, entry)
@@ -180,6 +184,11 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
             return _without(track, entry.digest, entry.reason)
         case Escalated():
             return _given_up(track, entry)
+        case Orphaned():
+            return replace(track, orphans={**track.orphans, entry.orphan: entry})
+        case Settled():
+            left = {name: each for name, each in track.orphans.items() if name != entry.orphan}
+            return replace(track, orphans=left)
         case LeaseTaken() | Tripped():
             return track
 

@@ -38,6 +38,7 @@ from runner.agent.alerts import Alert, Alerts, Severity
 from runner.agent.crew import Crew, Member
 from runner.agent.declared import Declared
 from runner.agent.preparing import Deployable, deployable
+from runner.agent.reconciling import Reconciling
 from runner.agent.safety import Safety
 from runner.agent.trades import closed_since
 
@@ -73,9 +74,9 @@ class Agent:
     head: Head = START
     refused: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _deployables: dict[tuple[str, str, int, str], Deployable] = field(default_factory=dict)
-    safety: Safety = field(init=False)
 
     def __post_init__(self) -> None:
+        self.reconciling = Reconciling(self.crew.house, self.crew.rehearsal, self.alerts)
         self.safety = Safety(self.crew, self.alerts)
 
     def tick(self) -> tuple[Action, ...]:
@@ -87,6 +88,9 @@ class Agent:
         train = self.declared()
         self.read()
         has_lease = self._lease(now)
+        phases = {key: each.bot.phase for key, each in self.members(train, now).items()}
+        if seen := self.reconciling.round(self._mine(train), self.record, phases, now):
+            self._append(*seen)
         self.safety.keep(self, train, now, has_lease=has_lease)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
@@ -278,8 +282,8 @@ class Agent:
         self._append(Escalated(**about(key, current.digest), reason=reason, at=now))
         self._alert("money", key, f"no bot until somebody promotes: {reason}", now)
 
-    def _append(self, entry: Entry) -> None:
-        self.ledger.append(entry, after=self.head)
+    def _append(self, *entries: Entry) -> None:
+        self.ledger.append(*entries, after=self.head)
         self.read()
 
     def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:

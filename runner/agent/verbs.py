@@ -15,6 +15,7 @@ from runner.agent import status
 from runner.agent.deciding import Deciding
 from runner.agent.entering import may_enter, stored
 from runner.agent.halting import Stop
+from runner.agent.orphans import Orphans
 from runner.agent.tick import Agent
 
 
@@ -30,8 +31,12 @@ class Verbs:
 
         :raises SluiceError: when it is refused, wrong, or could not be done; then nothing changed.
         """
-        verbs = Deciding(self.agent, self.repository, who).verbs | Stop(self.agent, who).verbs
-        verbs |= self._reading
+        verbs = {
+            **Deciding(self.agent, self.repository, who).verbs,
+            **Stop(self.agent, who).verbs,
+            **Orphans(self.agent, who).verbs,
+            **self._reading,
+        }
         if asked.verb not in verbs:
             raise BadInput(f"there is no verb {asked.verb!r}", f"there are {', '.join(verbs)}")
         self.agent.read()

@@ -102,6 +102,26 @@ class Loaded(Document):
     database: str
 
 
+class Import(Document):
+    """An entry that a bot lost: into which database it goes, and what the exchange says of it.
+
+    `amount` is what was ordered in the base asset, `price` the limit of one, `fee` a share,
+    `timeframe` minutes.
+    """
+
+    database: str
+    pair: str
+    order: str
+    amount: float = Field(gt=0)
+    price: float = Field(gt=0)
+    fee: float = Field(ge=0)
+    at: AwareDatetime
+    strategy: str
+    timeframe: int = Field(ge=1)
+    stake_currency: str
+    exchange: str
+
+
 TALLY = "orders.jsonl"
 """Beside what a bot has loaded: what it does with orders, one line each."""
 

@@ -6,18 +6,20 @@ Whatever goes wrong is `CannotTell`: there is the whole answer to a question, or
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from pipelines.domain.account import ExchangeOrder, Fill, Holding, Lot, Position
 from pipelines.domain.candles import TradingMode
 from pipelines.errors import CannotTell
 from pipelines.freqtrade import exchanges
-from runner.agent.books import reading
+from runner.agent.books import reading, weights
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 10.0
 """How long the exchange may say nothing, in real time, whatever clock it has."""
@@ -26,7 +28,6 @@ PAGE = 500
 """The most orders or fills that are asked for at once."""
 
 _PAGES = 40
-_FEW_PAIRS = 13  # beyond them the open orders of all pairs weigh less than those of each
 _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What ccxt raises when an answer is not what it expects."""
 
@@ -35,13 +36,18 @@ _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class Client:
     """Reads one account. `api` is ccxt's class for the exchange, and used nowhere else.
 
+    `spent` is the request weight of everything that it has asked so far.
     Every method raises `CannotTell` when the exchange does not answer, or not as it should.
     """
 
     api: Any
     trading_mode: TradingMode
-    weight_limit: int | None = field(default=None, init=False)
+    weight_limit: int = field(default=0, init=False)
+    spent: int = field(default=0, init=False)
     _markets: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.weight_limit = weights.LIMITS[self.trading_mode]
 
     def balances(self) -> dict[str, Holding]:
         """What the account has of every asset that it has something of."""
@@ -53,7 +59,7 @@ class Client:
         """Every order of these pairs that may still be filled, stops among them."""
         wanted = sorted(set(pairs))
         self._know(wanted)
-        asked: list[str | None] = list(wanted) if len(wanted) <= _FEW_PAIRS else [None]
+        asked: list[str | None] = list(wanted) if len(wanted) <= weights.FEW_PAIRS else [None]
         told = [row for pair in asked for row in self._each("fetch_open_orders", pair)]
         every = self._read(lambda: tuple(reading.order(row) for row in told))
         return tuple(order for order in every if order.pair in wanted)
@@ -109,16 +115,19 @@ class Client:
                 raise CannotTell(f"{self.api.id}: {_told(error)}") from None
 
     def _ask(self, method: str, *given: Any, **named: Any) -> Any:
+        weight = weights.weight(method, self.trading_mode, given[0] if given else None)
         try:
+            self.spent += weight
             return getattr(self.api, method)(*given, **named)
         except _base_error() as error:
             if not _is_about_time(error):
                 raise
         # Its time is not ours, or has moved: that of a rehearsal does, in steps.
+        self.spent += weight + weights.weight("fetch_time", self.trading_mode, None)
         self.api.load_time_difference()
         return getattr(self.api, method)(*given, **named)
 
-    def _read(self, read: Any) -> Any:
+    def _read(self, read: Callable[[], T]) -> T:
         try:
             return read()
         except _WRONG as error:
@@ -160,7 +169,7 @@ class Client:
         missing = sorted({pair for pair in pairs if pair not in self._markets})
         if not missing and self.api.markets is not None:
             return
-        found = self.ask("fetch_markets", self._named(missing)) if missing else []
+        found = self._found(missing) if missing else []
         self._markets |= {row["symbol"]: row for row in found if row["symbol"] in missing}
         self.weight_limit = reading.weight_limit(self.api.last_json_response) or self.weight_limit
         # Of everything that was told only what was asked for is kept.
@@ -168,6 +177,12 @@ class Client:
         if unknown := [pair for pair in missing if pair not in self._markets]:
             raise CannotTell(f"{self.api.id}: {', '.join(unknown)}: is not traded there")
         self.ask("set_markets", list(self._markets.values()))
+
+    def _found(self, pairs: list[str]) -> list[Any]:
+        try:
+            return list(self.ask("fetch_markets", self._named(pairs)))
+        except CannotTell as error:
+            raise CannotTell(f"{error.message}: {', '.join(pairs)}") from None
 
     def _named(self, pairs: list[str]) -> dict[str, str]:
         ids = [pair.replace("/", "") for pair in pairs]
@@ -213,7 +228,8 @@ def _settings(
         "apiKey": key,
         "secret": secret,
         "password": exchange.get("password", ""),
-        "number": Decimal,
+        # Its numbers are floats otherwise.
+        "number": str,
         "timeout": int(TIMEOUT_SECONDS * 1000),
         # What may be asked is decided before, for the whole host.
         "enableRateLimit": False,

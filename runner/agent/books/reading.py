@@ -1,4 +1,4 @@
-"""From what ccxt tells to what an account has. What is missing or no number is an error, never zero.
+"""From what ccxt tells to what an account has. What is missing is an error, never zero.
 
 Every function raises `LookupError`, `TypeError`, `ValueError` or `ArithmeticError` on what is not
 as it should be.

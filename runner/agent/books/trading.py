@@ -15,6 +15,7 @@ from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.account import ZERO, ExchangeOrder, Fill, Lot
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
+from pipelines.domain.reconciliation import CLOSING
 from pipelines.domain.secret import Scope, SecretName
 from pipelines.errors import CannotTell
 from runner.agent.books.client import Client, client_for
@@ -24,7 +25,7 @@ from runner.agent.preparing import Rehearsal
 _BEFORE = timedelta(minutes=10)
 """An order may be older at the exchange than its trade is in the bot's words."""
 
-_MARK = "sluice-"
+_MARK = CLOSING
 
 _TRIES = 5
 """A market order gets what the market has: the rest is sold by the next one."""

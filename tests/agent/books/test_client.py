@@ -14,6 +14,7 @@ import pytest
 from pipelines.domain.account import Holding, Lot
 from pipelines.errors import CannotTell
 from runner.agent.books import client as module
+from runner.agent.books import weights
 from runner.agent.books.client import Client, client_for
 from runner.exchange import remote
 from runner.exchange.settings import freqtrade_settings
@@ -77,12 +78,15 @@ def test_orders_and_fills_are_those_of_the_exchange_s_book(traded: Running) -> N
 
 def test_open_orders_tell_which_are_stops(traded: Running) -> None:
     found = client(traded).open_orders(PAIRS)
-    assert sorted((order.side, order.is_stop) for order in found) == [("buy", False), ("sell", True)]
+    assert sorted((order.side, order.is_stop) for order in found) == [
+        ("buy", False),
+        ("sell", True),
+    ]
     assert client(traded).open_orders(["BTC/USDT"]) == ()
 
 
 def test_many_pairs_are_asked_for_at_once(traded: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_FEW_PAIRS", 1)
+    monkeypatch.setattr(weights, "FEW_PAIRS", 1)
     there = client(traded)
     assert there.open_orders(PAIRS) == client(traded).open_orders(["ETH/USDT"])
 
@@ -102,10 +106,25 @@ def test_prices_and_lots(traded: Running) -> None:
     prices, lots = there.prices(PAIRS), there.lots(PAIRS)
     assert set(prices) == set(PAIRS)
     assert all(isinstance(price, Decimal) and price > 0 for price in prices.values())
-    assert lots["BTC/USDT"] == Lot(Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
+    assert lots["BTC/USDT"] == Lot(Decimal("0.000001"), Decimal("0.000001"), Decimal(10))
     assert there.positions() == ()
     assert there.weight_limit == 6000
     assert (there.used_weight or 0) > 0
+
+
+def test_what_was_asked_weighs_as_much_as_the_exchange_counts(traded: Running) -> None:
+    there = client(traded)
+    there.prices(["BTC/USDT"])
+    before, spent = there.used_weight or 0, there.spent
+    there.balances()
+    there.open_orders(PAIRS)
+    there.orders("ETH/USDT", traded.now)
+    there.fills("ETH/USDT", traded.now)
+    there.prices(PAIRS)
+    assert (there.used_weight or 0) - before == there.spent - spent > 70
+    assert weights.look(2, "spot", orders=True) == 32
+    assert weights.look(20, "spot", orders=True) == 100
+    assert weights.look(2, "futures", orders=False) == 10
 
 
 def test_time_that_moved_by_hours_is_found_again(traded: Running) -> None:
@@ -139,10 +158,11 @@ def test_what_is_wrong_is_told_without_what_is_secret(traded: Running) -> None:
         client(traded).prices(["NOPE/USDT"])
     with pytest.raises(CannotTell, match="nowhere: ccxt knows no such exchange"):
         client_for({"name": "nowhere"}, "", "")
+    # What an environment declares for a rehearsal that nobody has told where it is.
+    declared = {"name": "binance", "ccxt_config": {"urls": {"api": "rehearsal"}}}
+    nowhere = client_for(declared, "key", "secret")
     with pytest.raises(CannotTell, match="binance"):
-        # What an environment declares for a rehearsal that nobody has told where it is.
-        declared = {"name": "binance", "ccxt_config": {"urls": {"api": "rehearsal"}}}
-        client_for(declared, "key", "secret").balances()
+        nowhere.balances()
 
 
 @pytest.mark.parametrize("fault", ["server_error", "rate_limited", "banned"])
@@ -182,16 +202,18 @@ def test_an_answer_that_is_not_whole_is_none(traded: Running) -> None:
 
 def test_the_agent_stays_small_with_it(traded: Running) -> None:
     program = f"""
-import resource
 import runner.agent.cli
+from pathlib import Path
 from runner.agent.books.client import client_for
 from runner.exchange.settings import freqtrade_settings
-there = client_for(freqtrade_settings({traded.ready.api_url!r}, "", "")["exchange"], "key", "secret")
+settings = freqtrade_settings({traded.ready.api_url!r}, "", "")["exchange"]
+there = client_for(settings, "key", "secret")
 assert there.balances() and there.open_orders({PAIRS!r}) and there.prices({PAIRS!r})
 import sys
 print(len([n for n in sys.modules if n.startswith("ccxt.") and n.count(".") == 1]))
 print([n for n in sys.modules if n.startswith("freqtrade")])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(told["VmHWM"].split()[0]) // 1024)
 """
     argv = [sys.executable, "-c", program]
     ended = subprocess.run(argv, capture_output=True, text=True, check=True)

@@ -1,0 +1,359 @@
+"""No honest trade is taken for an orphan, and every planted one is found."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pipelines.domain.account import Position
+from pipelines.domain.known import BotBook, KnownOrder, KnownTrade
+from pipelines.domain.orphan import Missing, MissingStop, Orphan, Stray
+from pipelines.domain.reconciliation import (
+    CLOSING,
+    Book,
+    Declared,
+    findings,
+    strange_coins,
+    unexplained,
+)
+from pipelines.domain.sighting import LOOKS, TURNS, sighted
+from tests.domain.honest import DUST, PAIRS, START, Account, Bot, look
+
+PAPER = Declared("main", frozenset({"USDT"}))
+BTC, ETH = PAIRS
+
+AMOUNTS = st.integers(30, 100_000).map(lambda steps: steps * Decimal("0.00001"))
+"""From just above what may be traded at all to 20,000 USDT."""
+
+SHARES = st.sampled_from([Decimal("0.3"), Decimal("0.5"), Decimal(1)])
+
+
+class Trading(RuleBasedStateMachine):
+    """Two bots on one account, with coins of the owner's. What is planted is remembered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.account = Account()
+        self.account.held["BTC"] = Decimal("1.5")
+        self.bots = (Bot(self.account), Bot(self.account))
+        self.declared = replace(PAPER, holdings={"BTC": Decimal("1.5")})
+        self.lost: list[tuple[Bot, int, str]] = []
+        self.planted: list[str] = []
+
+    def _bot(self, pair: str) -> Bot:
+        return self.bots[PAIRS.index(pair)]
+
+    def _open(self, pair: str) -> list[int]:
+        bot = self._bot(pair)
+        lost = {number for owner, number, _ in self.lost if owner is bot}
+        return [n for n, t in bot.trades.items() if t.is_open and n not in lost]
+
+    @rule(pair=st.sampled_from(PAIRS), amount=AMOUNTS)
+    def enter(self, pair: str, amount: Decimal) -> None:
+        self._bot(pair).enter(pair, amount)
+
+    @rule(share=SHARES, which=st.integers(0, 20))
+    def fill(self, share: Decimal, which: int) -> None:
+        waiting = [order for order in self.account.orders.values() if order.is_open]
+        if waiting:
+            order = waiting[which % len(waiting)]
+            self.account.fill(order.id, order.remaining * share)
+
+    @rule(which=st.integers(0, 20))
+    def cancel(self, which: int) -> None:
+        waiting = [order for order in self.account.orders.values() if order.is_open]
+        if waiting:
+            self.account.cancel(waiting[which % len(waiting)].id)
+
+    @rule(pair=st.sampled_from(PAIRS), share=SHARES, stop=st.booleans(), which=st.integers(0, 9))
+    def exit(self, pair: str, share: Decimal, stop: bool, which: int) -> None:
+        if trades := self._open(pair):
+            self._bot(pair).exit(trades[which % len(trades)], share, stop=stop)
+
+    @precondition(lambda self: not self.lost)
+    @rule(pair=st.sampled_from(PAIRS), which=st.integers(0, 9))
+    def lose_the_answer_to_an_exit(self, pair: str, which: int) -> None:
+        if trades := self._open(pair):
+            number, bot = trades[which % len(trades)], self._bot(pair)
+            before = set(self.account.orders)
+            bot.exit(number, Decimal(1), lost=True)
+            for order in set(self.account.orders) - before:
+                self.lost.append((bot, number, order))
+
+    @rule()
+    def bots_process(self) -> None:
+        for bot, number, order in self.lost:
+            bot.knows(number, order)
+        self.lost = []
+        for bot in self.bots:
+            bot.process()
+
+    @rule(pair=st.sampled_from(PAIRS), amount=AMOUNTS)
+    def plant(self, pair: str, amount: Decimal) -> None:
+        order = self.account.place(pair, "buy", amount + 2 * DUST)
+        self.account.fill(order, amount + 2 * DUST)
+        self.planted.append(order)
+
+    @invariant()
+    def nothing_but_what_was_planted_is_found(self) -> None:
+        found = look(tuple(bot.book() for bot in self.bots), self.account, self.declared)
+        orphans = {each.order: each.amount for each in found if isinstance(each, Orphan)}
+        assert set(orphans) <= set(self.planted)
+        for pair in PAIRS:
+            planted = [o for o in self.planted if self.account.orders[o].pair == pair]
+            # Of older ones bots may have paid their fees by now, as freqtrade does.
+            assert not planted or planted[-1] in orphans
+        assert {each.order.id for each in found if isinstance(each, Stray)} <= {
+            order for _, _, order in self.lost
+        }
+        if not self.lost:
+            assert not [each for each in found if isinstance(each, Missing)]
+
+
+TestTrading = Trading.TestCase
+TestTrading.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+def held(bot: Bot, pair: str = BTC, amount: str = "0.1") -> None:
+    """An open trade, and its bot knows that it is filled."""
+    order = bot.enter(pair, Decimal(amount))
+    bot.account.fill(order, Decimal(amount))
+    bot.process()
+
+
+@pytest.fixture
+def bot() -> Bot:
+    return Bot(Account())
+
+
+def orphans(bot: Bot, declared: Declared = PAPER) -> list[Orphan]:
+    found = look((bot.book(),), bot.account, declared)
+    return [each for each in found if isinstance(each, Orphan)]
+
+
+def test_a_filled_entry_that_no_bot_knows_is_an_orphan_with_its_order(bot: Bot) -> None:
+    held(bot)
+    order = bot.account.place(BTC, "buy", Decimal("0.05"))
+    bot.account.fill(order, Decimal("0.05"))
+    (orphan,) = orphans(bot)
+    assert (orphan.order, orphan.pair, orphan.side) == (order, BTC, "buy")
+    assert Decimal("0.0499") < orphan.amount <= Decimal("0.05")
+    assert str(orphan).startswith(f"orphan {orphan.id} on main: 0.0")
+
+
+def test_an_open_order_that_no_bot_knows_is_an_orphan_before_it_is_filled(bot: Bot) -> None:
+    order = bot.account.place(ETH, "buy", Decimal(1))
+    (orphan,) = orphans(bot)
+    assert (orphan.amount, orphan.waiting, orphan.order) == (0, 1, order)
+    bot.account.fill(order, Decimal("0.4"))
+    (later,) = orphans(bot)
+    assert (later.id, later.waiting) == (orphan.id, Decimal("0.6"))
+    assert later.amount == Decimal("0.3996")
+    bot.account.cancel(order)
+    (rest,) = orphans(bot)
+    assert (rest.id, rest.amount, rest.waiting) == (orphan.id, Decimal("0.3996"), 0)
+
+
+def test_entries_that_were_cancelled_unfilled_are_none(bot: Bot) -> None:
+    bot.account.cancel(bot.enter(BTC, Decimal(1)))
+    bot.process()
+    assert bot.trades == {}
+    assert look((bot.book(),), bot.account, PAPER) == ()
+
+
+def test_coins_without_an_order_are_an_orphan_unless_they_are_declared(bot: Bot) -> None:
+    bot.account.held["ETH"] = Decimal(2)
+    (orphan,) = orphans(bot)
+    assert (orphan.order, orphan.amount) == ("", 2)
+    assert "of which no order is found" in str(orphan)
+    assert orphans(bot, replace(PAPER, holdings={"ETH": Decimal(2)})) == []
+    assert orphans(bot, replace(PAPER, fee_asset="ETH")) == []
+    (more,) = orphans(bot, replace(PAPER, holdings={"ETH": Decimal("1.5")}))
+    assert more.amount == Decimal("0.5")
+
+
+@pytest.mark.parametrize(("beyond", "count"), [(Decimal(0), 0), (Decimal("0.00000001"), 1)])
+def test_what_is_too_little_to_be_sold_is_dust(bot: Bot, beyond: Decimal, count: int) -> None:
+    bot.account.held["BTC"] = DUST + beyond
+    assert len(orphans(bot)) == count
+
+
+@pytest.mark.parametrize(("left", "count"), [("3", 0), ("2", 0), ("1.9", 1)])
+def test_what_closed_trades_left_behind_is_no_orphan_however_much_it_became(
+    bot: Bot, left: str, count: int
+) -> None:
+    bot.account.held["BTC"] = 3 * DUST
+    mine = replace(bot.book(), leftovers={"BTC": Decimal(left) * DUST})
+    assert len(look((mine,), bot.account, PAPER)) == count
+
+
+def test_an_owner_who_sold_an_orphan_himself_has_none_any_more(bot: Bot) -> None:
+    bot.account.fill(bot.account.place(BTC, "buy", Decimal(1)), Decimal(1))
+    assert len(orphans(bot)) == 1
+    sold = bot.account.place(BTC, "sell", Decimal("0.999"))
+    bot.account.fill(sold, Decimal("0.999"))
+    assert orphans(bot) == []
+
+
+def test_an_orphan_that_was_closed_here_is_over_and_a_newer_one_is_not(bot: Bot) -> None:
+    for _ in range(2):
+        bot.account.fill(bot.account.place(BTC, "buy", Decimal(1)), Decimal(1))
+    first, second = orphans(bot)
+    sold = bot.account.place(BTC, "sell", first.amount)
+    bot.account.orders[sold] = replace(bot.account.orders[sold], client_id=f"{CLOSING}{first.id}")
+    assert [each.order for each in orphans(bot)] == [first.order, second.order]
+    bot.account.fill(sold, first.amount)
+    assert [each.order for each in orphans(bot)] == [second.order]
+
+
+def test_a_stop_that_was_filled_while_its_bot_was_dead_is_nothing_to_tell(bot: Bot) -> None:
+    held(bot)
+    bot.exit(1, Decimal(1), stop=True)
+    bot.account.fill("2", Decimal(1))
+    assert look((bot.book(stops=True),), bot.account, PAPER) == ()
+
+
+def test_coins_that_are_gone_are_missing(bot: Bot) -> None:
+    held(bot)
+    bot.account.held["BTC"] -= Decimal("0.02")
+    (missing,) = look((bot.book(),), bot.account, PAPER)
+    assert isinstance(missing, Missing)
+    assert Decimal("0.0199") < missing.amount < Decimal("0.0201")
+    assert str(missing).endswith("of BTC/USDT are missing on main")
+
+
+def test_an_exit_whose_answer_was_lost_is_a_stray_and_no_orphan(bot: Bot) -> None:
+    held(bot)
+    bot.exit(1, Decimal(1), lost=True)
+    (stray,) = look((bot.book(),), bot.account, PAPER)
+    assert isinstance(stray, Stray)
+    assert stray.order.id == "2"
+    bot.account.fill("2", Decimal(1))
+    assert [type(each) for each in look((bot.book(),), bot.account, PAPER)] == [Missing]
+    bot.knows(1, "2")
+    assert look((bot.book(),), bot.account, PAPER) == ()
+
+
+def test_a_sale_of_what_no_bot_holds_is_an_orphan(bot: Bot) -> None:
+    bot.account.held["BTC"] = Decimal(1)
+    bot.account.place(BTC, "sell", Decimal(1))
+    (orphan,) = orphans(bot, replace(PAPER, holdings={"BTC": Decimal(1)}))
+    assert (orphan.side, orphan.amount, orphan.waiting) == ("sell", 0, 1)
+
+
+def test_the_bots_of_an_account_explain_it_together(bot: Bot) -> None:
+    other = Bot(bot.account)
+    held(bot)
+    held(other, amount="0.2")
+    assert look((bot.book(), other.book()), bot.account, PAPER) == ()
+    assert {type(each) for each in look((bot.book(),), bot.account, PAPER)} == {Orphan}
+
+
+def test_a_stop_that_does_not_rest_at_the_exchange_is_missed(bot: Bot) -> None:
+    held(bot)
+    (missing,) = look((bot.book(stops=True),), bot.account, PAPER)
+    assert isinstance(missing, MissingStop)
+    assert (missing.environment, missing.strategy, missing.trade) == ("prod", "beat", 1)
+    assert str(missing) == "trade 1 has no stop at the exchange: 0.0999 of BTC/USDT"
+    assert look((bot.book(stops=False),), bot.account, PAPER) == ()
+    bot.exit(1, Decimal(1), stop=True)
+    assert look((bot.book(stops=True),), bot.account, PAPER) == ()
+    bot.account.cancel("2")
+    assert len(look((bot.book(stops=True),), bot.account, PAPER)) == 1
+
+
+def test_an_exit_on_its_way_takes_the_place_of_a_stop_and_half_a_stop_does_not(bot: Bot) -> None:
+    held(bot)
+    bot.exit(1, Decimal("0.5"), stop=True)
+    assert len(look((bot.book(stops=True),), bot.account, PAPER)) == 1
+    bot.account.cancel("2")
+    bot.process()
+    bot.exit(1, Decimal(1))
+    assert look((bot.book(stops=True),), bot.account, PAPER) == ()
+
+
+def test_nothing_is_said_of_orders_that_were_not_asked_for(bot: Bot) -> None:
+    held(bot)
+    bot.account.place(ETH, "buy", Decimal(1))
+    quiet = bot.account.book((), with_open=False)
+    assert unexplained((bot.book(stops=True),), quiet, PAPER) == ()
+    assert findings((bot.book(stops=True),), quiet, PAPER) == ()
+
+
+def test_coins_that_no_bot_can_trade_are_told_apart(bot: Bot) -> None:
+    bot.account.held |= {"DOGE": Decimal(5), "BNB": Decimal(1), "BTC": Decimal(1)}
+    declared = replace(PAPER, fee_asset="BNB", holdings={"DOGE": Decimal(2)})
+    book = bot.account.book(())
+    assert strange_coins((bot.book(),), book, declared) == (("DOGE", Decimal(3)),)
+
+
+PERP = "BTC/USDT:USDT"
+
+
+def contract(side: str, amount: str) -> Book:
+    """A futures account with one position."""
+    there = Position(PERP, side, Decimal(amount))  # type: ignore[arg-type]
+    lots = dict.fromkeys([PERP], Account().book(()).lots[BTC])
+    return Book({}, lots, {PERP: Decimal(20_000)}, (), (there,) if there.amount else ())
+
+
+@pytest.mark.parametrize(
+    ("side", "there", "is_short", "known", "kinds"),
+    [
+        ("long", "1", False, "1", []),
+        ("short", "1", True, "1", []),
+        ("long", "1.5", False, "1", [Orphan]),
+        ("short", "1", True, "0", [Orphan]),
+        ("long", "0.5", False, "1", [Missing]),
+        ("long", "0", True, "1", [Missing]),
+        ("long", "1", True, "1", [Orphan, Missing]),
+    ],
+)
+def test_positions_of_futures_are_held_against_trades(
+    side: str, there: str, is_short: bool, known: str, kinds: list[type[Any]]
+) -> None:
+    order = KnownOrder("1", True, False, False, Decimal(known), Decimal(known), Decimal(0))
+    trade = KnownTrade(1, PERP, True, is_short, START, (order,))
+    mine = BotBook("prod", "beat", frozenset({PERP}), (trade,), frozenset({"1"}))
+    found = findings((mine,), contract(side, there), PAPER)
+    assert [type(each) for each in found] == kinds
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ORPHAN = Orphan("main", BTC, "buy", Decimal(1), order="7")
+STOP = MissingStop("prod", "beat", BTC, 1, Decimal(1))
+
+
+def test_an_orphan_is_believed_at_the_second_look() -> None:
+    seen = sighted({}, [ORPHAN], NOW, 100.0)
+    assert not seen[ORPHAN.key].is_sure(100.0, 0)
+    seen = sighted(seen, [ORPHAN], NOW, 100.0)
+    assert seen[ORPHAN.key].looks == LOOKS
+    assert seen[ORPHAN.key].is_sure(100.0, 0)
+    # Two looks in the same second are one: an order may be on its way for as long.
+    assert not seen[ORPHAN.key].is_sure(107.9, 8.0)
+    assert seen[ORPHAN.key].is_sure(108.0, 8.0)
+
+
+def test_what_was_not_seen_in_between_begins_anew() -> None:
+    seen = sighted(sighted({}, [ORPHAN], NOW, 100.0), [], NOW, 110.0)
+    assert seen == {}
+    assert not sighted(seen, [ORPHAN], NOW, 120.0)[ORPHAN.key].is_sure(120.0, 0)
+
+
+def test_a_bot_has_two_turns_to_put_back_its_stop() -> None:
+    seen = sighted({}, [STOP], NOW, 100.0)
+    for _ in range(5):
+        seen = sighted(seen, [STOP], NOW, 100.0)
+    assert not seen[STOP.key].is_sure(100.0, 0)
+    for turn in range(1, TURNS + 1):
+        assert not seen[STOP.key].is_sure(100.0, 0)
+        seen = sighted(seen, [STOP], NOW + timedelta(hours=turn), 100.0)
+    assert seen[STOP.key].is_sure(100.0, 0)
+    assert not seen[STOP.key].is_sure(115.0, 8.0)
+    assert seen[STOP.key].is_sure(116.0, 8.0)
