@@ -11,7 +11,6 @@ from pipelines.domain.protections import Unknown
 from pipelines.domain.worth import Prices
 from pipelines.errors import CannotTell
 from runner.agent.books.client import Client, client_for
-from runner.agent.books.trading import exchange_of
 from runner.agent.preparing import Rehearsal
 from runner.exchange.settings import freqtrade_settings
 
@@ -72,10 +71,9 @@ def reference_of(reference: Reference, *, futures: bool) -> Market:
 
 def settings_of(environment: Environment, rehearsal: Rehearsal | None) -> Mapping[str, Any]:
     """freqtrade's settings of the exchange of an environment; empty when nobody knows them."""
-    try:
-        return exchange_of(environment, rehearsal)
-    except CannotTell:
-        return {}
+    if not environment.exchange.rehearsal:
+        return {"name": environment.exchange.name}
+    return rehearsal.exchange if rehearsal else {}
 
 
 def reference_settings(reference: Reference) -> Mapping[str, Any]:

@@ -5,20 +5,21 @@ lies on the account. Each order that is sent from here carries a name made of it
 whoever comes after a kill -9, or after an answer that was lost, counts it as that trade's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.account import ZERO, ExchangeOrder, Fill, Lot
+from pipelines.domain.budget import Priority
+from pipelines.domain.candles import TradingMode
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
 from pipelines.domain.reconciliation import CLOSING
-from pipelines.domain.secret import Scope, SecretName
 from pipelines.errors import CannotTell
-from runner.agent.books.client import Client, client_for
+from runner.agent.books.accounts import Account, client_of
+from runner.agent.books.client import Client
 from runner.agent.house import House
 from runner.agent.preparing import Rehearsal
 
@@ -69,7 +70,7 @@ class Left:
     @property
     def text(self) -> str:
         """The same for people."""
-        return f"{self.pair}: {self.amount:f} left: {self.why}"
+        return f"{self.pair}: {self.amount.normalize():f} left: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -175,19 +176,6 @@ def _moved(fill: Fill, trade: Owned) -> Decimal:
     return added - fill.fee if fill.fee_asset == fill.pair.partition("/")[0] else added
 
 
-def exchange_of(environment: Environment, rehearsal: Rehearsal | None) -> Mapping[str, Any]:
-    """freqtrade's settings of the exchange that an environment trades at.
-
-    :raises CannotTell: when it is a rehearsal, and nobody says where.
-    """
-    if not environment.exchange.rehearsal:
-        return {"name": environment.exchange.name}
-    if rehearsal is None:
-        hint = "name its ready file with --exchange"
-        raise CannotTell(f"{environment.name}: nobody says where its exchange is", hint)
-    return rehearsal.exchange
-
-
 def desk_for(
     house: House,
     environment: Environment,
@@ -198,17 +186,9 @@ def desk_for(
 ) -> Desk:
     """The account of a bot.
 
-    :raises CannotTell: when nothing opens it.
+    :raises CannotTell: when nothing opens it, or nobody says where its exchange is.
     """
-    account = environment.account_of(strategy) or ""
-    held = SecretStore(house.home).held(Scope(environment.name, account))
-    missing = [n for n in (SecretName.EXCHANGE_KEY, SecretName.EXCHANGE_SECRET) if n not in held]
-    if missing:
-        raise CannotTell(f"{environment.name}: {', '.join(missing)}: no such secret is kept here")
-    key, secret = (
-        held[name].reveal() for name in (SecretName.EXCHANGE_KEY, SecretName.EXCHANGE_SECRET)
-    )
-    settings = dict(exchange_of(environment, rehearsal))
-    if SecretName.EXCHANGE_PASSWORD in held:
-        settings["password"] = held[SecretName.EXCHANGE_PASSWORD].reveal()
-    return Desk(client_for(settings, key, secret, "futures" if futures else "spot"))
+    name = environment.account_of(strategy) or ""
+    mode: TradingMode = "futures" if futures else "spot"
+    account = Account(environment, name, mode, Priority.LIVE, ())
+    return Desk(client_of(house, account, rehearsal))
