@@ -1,7 +1,7 @@
 """What a bot keeps of its trades and orders, read beside it: that answers while it is dead, too."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +29,9 @@ SELECT order_id, ft_order_side, side, ft_is_open, COALESCE(filled, 0) AS filled,
 FROM orders WHERE ft_trade_id = ? ORDER BY id
 """
 _BEGAN = "SELECT open_date, pair FROM trades WHERE id = ?"
-_OF_PAIR = "SELECT order_id, ft_trade_id FROM orders WHERE ft_pair = ?"
+_OF_PAIR = """
+SELECT order_id, ft_trade_id, ft_is_open, ft_fee_base FROM orders WHERE ft_pair = ?
+"""
 _PAIRS = "SELECT DISTINCT pair FROM trades"
 _SENT = "SELECT COUNT(*) FROM orders WHERE order_date >= ?"
 _CANCELLED = f"{_SENT} AND status IN ('canceled', 'expired') AND COALESCE(filled, 0) = 0"
@@ -72,11 +74,15 @@ def sheet(database: Path, promoted: datetime, since: datetime) -> Sheet | Unknow
 
 @dataclass(frozen=True)
 class Known:
-    """The orders of one trade, by their ids, and those of other trades of its pair."""
+    """The orders of one trade, by their ids, and those of other trades of its pair.
+
+    `fees` is what was taken off the coins of its closed orders.
+    """
 
     opened: datetime
     own: frozenset[str]
     others: frozenset[str]
+    fees: Mapping[str, Decimal]
 
 
 def known(database: Path, trades: Iterable[int]) -> dict[int, Known] | Unknown:
@@ -87,9 +93,12 @@ def known(database: Path, trades: Iterable[int]) -> dict[int, Known] | Unknown:
             for trade in trades:
                 began, pair = opened.execute(_BEGAN, (trade,)).fetchone()
                 rows = opened.execute(_OF_PAIR, (pair,)).fetchall()
-                own = frozenset(row["order_id"] for row in rows if row["ft_trade_id"] == trade)
+                mine = [row for row in rows if row["ft_trade_id"] == trade]
+                own = frozenset(row["order_id"] for row in mine)
                 every = frozenset(row["order_id"] for row in rows)
-                found[trade] = Known(_read(began), own, every - own)
+                closed = (row for row in mine if not row["ft_is_open"])
+                fees = {row["order_id"]: _exact(row["ft_fee_base"] or 0) for row in closed}
+                found[trade] = Known(_read(began), own, every - own, fees)
     except _BROKEN as error:
         return Unknown(f"the bot's orders cannot be read: {error}")
     return found

@@ -246,6 +246,7 @@ def _owned(target: Target, trades: Iterable[OpenTrade]) -> tuple[Owned, ...]:
             opened=found[trade.id].opened,
             own=found[trade.id].own,
             others=found[trade.id].others,
+            fees=found[trade.id].fees,
         )
         for trade in there
     )

@@ -5,8 +5,8 @@ lies on the account. Each order that is sent from here carries a name made of it
 whoever comes after a kill -9, or after an answer that was lost, counts it as that trade's.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -37,7 +37,8 @@ class Owned:
     """A trade of a bot. `own` are its orders as the bot knows them, `others` those of other trades.
 
     What sold its coins and belongs to no other trade, it sold itself: the bot may have been killed
-    before it wrote that down.
+    before it wrote that down. `fees` is what the bot took off the coins of each order for its fee:
+    nothing where dust on the account paid for it, and then the trade holds that dust.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Owned:
     opened: datetime
     own: frozenset[str]
     others: frozenset[str]
+    fees: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def mark(self) -> str:
@@ -133,7 +135,8 @@ class Desk:
         orders = {o.id: o for o in self.client.orders(trade.pair, since) if trade.has(o)}
         fills = [fill for fill in self.client.fills(trade.pair, since) if fill.order_id in orders]
         sent = sum(order.client_id.startswith(trade.mark) for order in orders.values())
-        whole = sum((_moved(fill, trade) for fill in fills), ZERO)
+        taken = sum((fee for order, fee in trade.fees.items() if order in orders), ZERO)
+        whole = sum((_moved(fill, trade) for fill in fills), ZERO) - taken
         return max(whole, ZERO), sent
 
     def _possible(self, trade: Owned, held: Decimal, lot: Lot) -> Decimal:
@@ -173,7 +176,8 @@ class Desk:
 def _moved(fill: Fill, trade: Owned) -> Decimal:
     """What a fill added to a trade, in its base asset."""
     added = fill.amount if (fill.side == "sell") is trade.is_short else -fill.amount
-    return added - fill.fee if fill.fee_asset == fill.pair.partition("/")[0] else added
+    in_coins = fill.fee_asset == fill.pair.partition("/")[0] and fill.order_id not in trade.fees
+    return added - fill.fee if in_coins else added
 
 
 def desk_for(

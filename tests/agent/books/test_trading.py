@@ -98,6 +98,19 @@ def test_what_another_trade_of_the_pair_sold_does_not_count(exchange: Running, d
     assert desk.held(replace(other, own=frozenset()))[0] == 0
 
 
+def test_a_fee_that_the_bot_paid_with_dust_is_sold_with_its_trade(
+    exchange: Running, desk: Desk
+) -> None:
+    """freqtrade thinks so: with less sold it would keep the trade open, with a dust of coins."""
+    trade = bought(exchange, desk)
+    (order,) = trade.own
+    eaten = replace(trade, fees={order: D(0)})
+    assert desk.held(eaten)[0] == D("0.01")
+    assert desk.held(replace(trade, fees={order: D("0.00001")}))[0] == D("0.00999")
+    assert desk.close(eaten) is None
+    assert coins(exchange, desk) == D("1.99999")
+
+
 def test_dust_is_said_and_not_sold(exchange: Running, desk: Desk) -> None:
     trade = bought(exchange, desk)
     desk.client.ask("create_order", PAIR, "market", "sell", D("0.0099"), None, {})
