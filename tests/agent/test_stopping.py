@@ -145,10 +145,12 @@ def test_flatten_says_what_could_not_be_closed_and_goes_on_trying(bot: Holding) 
     is_empty(bot)
 
 
-def test_flatten_without_an_agent(bot: Holding) -> None:
+def test_flatten_without_an_agent_after_a_reboot(bot: Holding) -> None:
+    """Nobody knows of any bot: only the databases and the exchange are left."""
     resumed(bot)
     bot.train.kill()
     bot.kill_bot()
+    bot.train.house.record("sandbox", "beat").unlink()
     process = bot.train.agent("flatten", "sandbox")
     assert process.wait(120) == 0, bot.train.log
     assert bot.open_orders == []
