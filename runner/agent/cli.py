@@ -212,15 +212,12 @@ def _halting(verb: str, help_: str) -> click.Command:
     def command(opening: _Opening, environment: str, strategy: str, reason: str) -> None:
         about = {"environment": environment, "strategy": strategy, "reason": reason}
         _alone(opening, verb, about)
-        # One round, so that bots that go on without an agent hear of it.
-        with opening.agent() as agent:
-            agent.tick()
 
     return command
 
 
 _halting("halt", "Open no more trades, when no agent runs; 'sluice halt' asks one that does.")
-_halting("resume", "Open trades again, when no agent runs; 'sluice resume' asks one that does.")
+_halting("resume", "Lift halts, when no agent runs: the next one lets bots open trades again.")
 
 
 @cli.command()

@@ -11,6 +11,7 @@ from pipelines.domain.entry import ALL, Entry, Flattened, Halted, Resumed
 from pipelines.domain.lease import may_start_live
 from pipelines.errors import BadInput
 from runner.agent.about import Key
+from runner.agent.stopping import Stopped
 from runner.agent.tick import Agent
 
 _HINT = "'sluice status' shows what there is"
@@ -31,7 +32,10 @@ class Stop:
     def _halt(self, asked: Asked) -> JsonValue:
         given = read_args(asked, Halting)
         entries = [Halted(**about) for about in self._abouts(given)]
-        return self._done(entries, given)
+        told = self._done(entries, given)
+        # What cannot be reached now is told, and stopped in one of the next rounds.
+        self._stop(given)
+        return told
 
     def _resume(self, asked: Asked) -> JsonValue:
         given = read_args(asked, Halting)
@@ -53,15 +57,18 @@ class Stop:
             raise BadInput("flatten: environment: should be one environment", _HINT)
         entries = [Flattened(**about) for about in self._abouts(given)]
         self._note(*entries)
-        train, now = self.agent.declared(), self.agent.clock()
-        lease = may_start_live(self.agent.ledger.lease(), self.agent.seat.holder, now)
-        done = self.agent.safety.stop(
-            self.agent, train, now, has_lease=lease, is_meant=lambda key: _is_meant(key, given)
-        )
         return [
             Flattening(environment=key[0], strategy=key[1], left=each.texts).model_dump(mode="json")
-            for key, each in done.items()
+            for key, each in self._stop(given).items()
         ]
+
+    def _stop(self, given: Halting) -> dict[Key, Stopped]:
+        """Do at once what every round does, for the bots that are meant."""
+        train, now = self.agent.declared(), self.agent.clock()
+        lease = may_start_live(self.agent.ledger.lease(), self.agent.seat.holder, now)
+        return self.agent.safety.stop(
+            self.agent, train, now, has_lease=lease, is_meant=lambda key: _is_meant(key, given)
+        )
 
     def _done(self, entries: list[Halted] | list[Resumed], given: Halting) -> JsonValue:
         self._note(*entries)
@@ -82,4 +89,4 @@ class Stop:
 
 
 def _is_meant(key: Key, given: Halting) -> bool:
-    return key[0] == given.environment and given.strategy in (ALL, key[1])
+    return given.environment in (ALL, key[0]) and given.strategy in (ALL, key[1])

@@ -6,6 +6,7 @@ exchange, behind its lock where something is sold: so nobody else trades there a
 """
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from pipelines import documents
 from pipelines.domain.deployment import Obstacle, Phase
+from pipelines.domain.entry import ALL
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.protections import Unknown
@@ -28,6 +30,7 @@ from runner.agent.house import House
 from runner.agent.kept import Sheet, known, sheet
 from runner.agent.records import BotRecord
 
+_LOOKS, _LOOK_SECONDS = 3, 0.5
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -112,7 +115,8 @@ class Stopping:
             # Nothing enters a halted bot: what was empty once stays so.
             if self.flat.get(target.key) == flat.at and not target.sheet().kept.open:
                 return Stopped()
-            stopped = self._flatten(target, has_lease=has_lease)
+            done = self._flatten(target, has_lease=has_lease)
+            stopped = Stopped((*done.left, *_orphans(record, target.key)), done.trouble)
         except (SluiceError, OSError) as error:
             return Stopped(trouble=error.message if isinstance(error, SluiceError) else str(error))
         if not stopped.texts:
@@ -193,10 +197,16 @@ class Stopping:
         trades = {trade.id: trade for trade in (*before.kept.open, *target.sheet().kept.open)}
         pairs = before.pairs | target.pairs
         desk = self._desk(target, pairs)
-        waiting = desk.client.open_orders(pairs)
-        held = [desk.left(trade) for trade in _owned(target, trades.values())]
+        owned = _owned(target, trades.values())
+        for _ in range(_LOOKS):
+            held = [left for trade in owned if (left := desk.left(trade))]
+            waiting = desk.client.open_orders(pairs)
+            if not held and not waiting:
+                break
+            # What a market order takes a moment for is not left.
+            time.sleep(_LOOK_SECONDS)
         orders = (Left(o.pair, o.remaining, f"order {o.id} is open") for o in waiting)
-        return Stopped((*orders, *(left for left in held if left)))
+        return Stopped((*orders, *held))
 
     def _desk(self, target: Target, pairs: Iterable[str]) -> Desk:
         futures = any(":" in pair for pair in pairs)
@@ -213,6 +223,13 @@ def pairs_of(house: House, promotion: Promotion | None) -> frozenset[str]:
         return frozenset(documents.load(manifest, Manifest).pairs)
     except SluiceError:
         return frozenset()
+
+
+def _orphans(record: Record, key: Key) -> tuple[Left, ...]:
+    """What no bot knows: it is not sold with what they hold."""
+    both = {**record.track(key[0], ALL).orphans, **record.track(*key).orphans}
+    why = "no bot knows it, 'sluice orphan close' sells it"
+    return tuple(Left(o.pair, o.amount + o.waiting, f"{o.orphan}: {why}") for o in both.values())
 
 
 def _rest(target: Target) -> Rest:
