@@ -169,6 +169,12 @@ def ends_by_itself(limit: str) -> bool:
     return limit in LIFTS or limit.endswith("?")
 
 
+def standing(limits: Protections, watch: Watch) -> tuple[str, ...]:
+    """What halts now and will end by itself."""
+    names = (name for name in watch.told if ends_by_itself(name))
+    return tuple(n for n in names if getattr(limits, n.removesuffix("?")).then != "warn")
+
+
 def _told(number: Decimal) -> str:
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

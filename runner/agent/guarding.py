@@ -27,6 +27,7 @@ from pipelines.domain.protections import (
     Unknown,
     ends_by_itself,
     news,
+    standing,
 )
 from pipelines.domain.record import Record
 from pipelines.domain.watch import Watch, continued
@@ -135,7 +136,8 @@ class Guard:
             limits = _limits(each.environment, environments.values())
             measured, watch = self._measured(each, seen, exposed, now)
             fresh, watch = news(limits, measured, watch, now)
-            entries = [entry for item in fresh for entry in _entries(each.key, item, record, now)]
+            left = standing(limits, watch)
+            entries = [e for item in fresh for e in _entries(each.key, item, left, record, now)]
             if entries:
                 yield tuple(entries)
             for item in fresh:
@@ -248,11 +250,19 @@ def _limits(own: Environment, every: Iterable[Environment]) -> Protections:
     return own.protections.model_copy(update={"max_host_exposure": strictest})
 
 
-def _entries(key: Key, item: News, record: Record, now: datetime) -> Iterator[Entry]:
-    """What stands in the ledger of it; a first doubt about a limit is only told."""
+def _entries(
+    key: Key, item: News, left: tuple[str, ...], record: Record, now: datetime
+) -> Iterator[Entry]:
+    """What stands in the ledger of it; a first doubt about a limit is only told.
+
+    `left` is what still halts when something has ended by itself: that goes on in its place.
+    """
     halt = record.track(*key).halt
     if isinstance(item, Lifted):
-        if halt is not None and halt.limit == item.limit:
+        mine = halt is not None and halt.limit == item.limit
+        if mine and left:
+            yield Halted(**_by(key, now), reason=f"{left[0]} is not over", limit=left[0])
+        elif mine:
             yield Resumed(**_by(key, now), reason=f"{item.limit} is over", lifts=item.limit)
         return
     if item.then == "warn" and ends_by_itself(item.limit):

@@ -30,6 +30,7 @@ from pipelines.domain.protections import (
     Unknown,
     findings,
     news,
+    standing,
 )
 from pipelines.domain.watch import Watch, continued
 
@@ -224,6 +225,17 @@ def test_not_knowing_warns_at_once_and_halts_after_a_minute(limit: str) -> None:
     fresh, after = news(LIMITS, CALM, after, NOW + BLIND + TICK)
     assert fresh == (Lifted(f"{limit}?"),)
     assert news(LIMITS, CALM, after, NOW + BLIND + TICK)[0] == ()
+
+
+def test_what_is_over_is_told_from_what_still_halts() -> None:
+    both = replace(CALM, drawdown=Unknown("gone"), divergence=Unknown("gone"))
+    _, after = news(LIMITS, replace(both, asset_exposure=Unknown("gone")), watch(), NOW)
+    _, after = news(LIMITS, replace(both, asset_exposure=Unknown("gone")), after, NOW + BLIND)
+    assert standing(LIMITS, after) == ("max_drawdown?", "reference?")
+    _, after = news(LIMITS, replace(CALM, divergence=Unknown("gone")), after, NOW + BLIND + TICK)
+    assert standing(LIMITS, after) == ("reference?",)
+    _, after = news(LIMITS, measured("drawdown", Decimal(1)), after, NOW + BLIND + TICK)
+    assert standing(LIMITS, after) == ()
 
 
 def test_a_clock_that_went_back_makes_nobody_wait_for_ever() -> None:
