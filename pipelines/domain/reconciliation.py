@@ -39,14 +39,14 @@ class Declared:
 class Book:
     """What the exchange told of an account.
 
-    `open_orders` are none when they were not asked for. `orders` has those of the pairs that were
-    looked at one by one, of so long as was asked, and `fees` what was kept of what each bought.
+    `orders` has those of the pairs that were looked at one by one, of so long as was asked, and
+    `fees` what was kept of what each bought.
     """
 
     balances: Mapping[str, Holding]
     lots: Mapping[str, Lot]
     prices: Mapping[str, Decimal]
-    open_orders: tuple[ExchangeOrder, ...] | None = None
+    open_orders: tuple[ExchangeOrder, ...] = ()
     positions: tuple[Position, ...] = ()
     orders: Mapping[str, tuple[ExchangeOrder, ...]] = field(default_factory=dict)
     fees: Mapping[str, Decimal] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Book:
 
     def order(self, pair: str, number: str) -> ExchangeOrder | None:
         """An order, if it was told."""
-        told = chain(self.orders.get(pair, ()), self.open_orders or ())
+        told = chain(self.orders.get(pair, ()), self.open_orders)
         return next((each for each in told if (each.pair, each.id) == (pair, number)), None)
 
     def dust(self, pair: str) -> Decimal:
@@ -110,9 +110,7 @@ def findings(bots: Iterable[BotBook], book: Book, declared: Declared) -> tuple[F
     found: list[Finding] = []
     for pair in _pairs(books):
         found += _of_pair(pair, books, book, declared)
-    if book.open_orders is not None:
-        found += _stops(books, book)
-    return tuple(found)
+    return (*found, *_stops(books, book))
 
 
 def strange_coins(
@@ -189,7 +187,7 @@ def _span(trade: KnownTrade, book: Book) -> _Span:
 def _unknown(pair: str, books: tuple[BotBook, ...], book: Book) -> Iterator[ExchangeOrder]:
     """Orders that no bot knows, and that were executed or may still be, the oldest first."""
     known = known_ids(books)
-    told = {o.id: o for o in chain(book.orders.get(pair, ()), book.open_orders or ())}
+    told = {o.id: o for o in chain(book.orders.get(pair, ()), book.open_orders)}
     for order in sorted(told.values(), key=lambda order: (order.at, order.id)):
         ours = order.id in known or order.client_id.startswith(CLOSING)
         if order.pair == pair and not ours and (order.is_open or order.filled):

@@ -59,14 +59,14 @@ class Account:
     def cancel(self, number: str) -> None:
         self.orders[number] = replace(self.orders[number], status="canceled")
 
-    def book(self, pairs: tuple[str, ...], *, with_open: bool = True) -> Book:
+    def book(self, pairs: tuple[str, ...]) -> Book:
         """What it tells: always the balances, the orders of some pairs."""
         every = tuple(self.orders.values())
         return Book(
             balances={asset: Holding(amount, ZERO) for asset, amount in self.held.items()},
             lots=dict.fromkeys(PAIRS, LOT),
             prices=dict.fromkeys(PAIRS, PRICE),
-            open_orders=tuple(o for o in every if o.is_open) if with_open else None,
+            open_orders=tuple(o for o in every if o.is_open),
             orders={pair: tuple(o for o in every if o.pair == pair) for pair in pairs},
             fees={n: fee for n, fee in self.fees.items() if self.orders[n].pair in pairs},
         )

@@ -19,7 +19,6 @@ from pipelines.domain.reconciliation import (
     Declared,
     findings,
     strange_coins,
-    unexplained,
 )
 from pipelines.domain.sighting import LOOKS, TURNS, sighted
 from tests.domain.honest import DUST, PAIRS, START, Account, Bot, look
@@ -275,14 +274,6 @@ def test_an_exit_on_its_way_takes_the_place_of_a_stop_and_half_a_stop_does_not(b
     bot.process()
     bot.exit(1, Decimal(1))
     assert look((bot.book(stops=True),), bot.account, PAPER) == ()
-
-
-def test_nothing_is_said_of_orders_that_were_not_asked_for(bot: Bot) -> None:
-    held(bot)
-    bot.account.place(ETH, "buy", Decimal(1))
-    quiet = bot.account.book((), with_open=False)
-    assert unexplained((bot.book(stops=True),), quiet, PAPER) == ()
-    assert findings((bot.book(stops=True),), quiet, PAPER) == ()
 
 
 def test_coins_that_no_bot_can_trade_are_told_apart(bot: Bot) -> None:

@@ -36,12 +36,14 @@ _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class Client:
     """Reads one account. `api` is ccxt's class for the exchange, and used nowhere else.
 
-    `spent` is the request weight of everything that it has asked so far.
+    `spent` is the request weight of everything that it has asked so far. `charge` is told the
+    weight of a question before it is asked, and may refuse it with `CannotTell`.
     Every method raises `CannotTell` when the exchange does not answer, or not as it should.
     """
 
     api: Any
     trading_mode: TradingMode
+    charge: Callable[[int], None] = field(default=lambda _: None)
     weight_limit: int = field(default=0, init=False)
     spent: int = field(default=0, init=False)
     _markets: dict[str, Any] = field(default_factory=dict, init=False)
@@ -116,16 +118,20 @@ class Client:
 
     def _ask(self, method: str, *given: Any, **named: Any) -> Any:
         weight = weights.weight(method, self.trading_mode, given[0] if given else None)
+        self._charge(weight)
         try:
-            self.spent += weight
             return getattr(self.api, method)(*given, **named)
         except _base_error() as error:
             if not _is_about_time(error):
                 raise
         # Its time is not ours, or has moved: that of a rehearsal does, in steps.
-        self.spent += weight + weights.weight("fetch_time", self.trading_mode, None)
+        self._charge(weight + weights.weight("fetch_time", self.trading_mode, None))
         self.api.load_time_difference()
         return getattr(self.api, method)(*given, **named)
+
+    def _charge(self, weight: int) -> None:
+        self.charge(weight)
+        self.spent += weight
 
     def _read(self, read: Callable[[], T]) -> T:
         try:
