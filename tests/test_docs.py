@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,8 +27,10 @@ from pipelines.domain.eligibility import HOTFIX_SHARE
 from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
+from pipelines.domain.limits import Limit, Protections, Then
 from pipelines.domain.planning import back_off
 from pipelines.domain.promotion import Approval, Risk
+from pipelines.domain.protections import BLIND
 from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release
 from pipelines.domain.secret import SecretName
@@ -46,6 +49,7 @@ from runner.agent.books import weights
 from runner.agent.books.looking import WHOLE_SECONDS
 from runner.agent.crew import PATIENCE
 from runner.agent.deciding import Deciding
+from runner.agent.halting import Stop
 from runner.agent.orphans import Orphans
 from runner.agent.reconciling import TURN_SECONDS
 from runner.agent.tick import LEASE
@@ -150,7 +154,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """The dotted path of every key, down to thresholds, which have a page of their own."""
     for name, field in model.model_fields.items():
         inner = _models(field.annotation)
-        if inner and not issubclass(inner[0], WindowThresholds):
+        if inner and not issubclass(inner[0], WindowThresholds | Limit):
             yield from keys(inner[0], f"{prefix}{field.alias or name}.")
         else:
             yield f"{prefix}{field.alias or name}"
@@ -164,6 +168,18 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def test_every_key_of_an_environment_is_explained() -> None:
     assert sorted(named("environment")) == sorted(keys(Environment))
+
+
+def test_every_limit_and_everything_that_follows_from_one_is_explained() -> None:
+    assert named("protections", "Limits") == list(Protections.model_fields)
+    assert named("protections", "What follows") == list(get_args(Then))
+    assert "after a minute the bot is halted" in read("protections")
+    assert timedelta(minutes=1) == BLIND
+
+
+def test_every_command_that_stops_is_explained() -> None:
+    verbs = Stop(None, "").verbs  # type: ignore[arg-type]
+    assert sorted(named("stopping", "What they do")) == sorted(verbs)
 
 
 def test_every_rule_of_the_linter_is_explained() -> None:
@@ -268,7 +284,7 @@ def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
     assert named("agent", "Commands") == list(agent.cli.commands)
     assert named("agent", "Phases") == [phase.value for phase in Phase]
     verbs = Deciding(None, DOCS, "").verbs | Verbs(None, DOCS)._reading  # type: ignore[arg-type]
-    asked = {*verbs, *Orphans(None, "").verbs}  # type: ignore[arg-type]
+    asked = {*verbs, *Orphans(None, "").verbs, *Stop(None, "").verbs}  # type: ignore[arg-type]
     assert sorted(named("agent", "Verbs")) == sorted(asked)
 
 

@@ -77,6 +77,22 @@ class About(Document):
     reason: str = ""
 
 
+class Halting(Document):
+    """The same; without an environment every one of the host is meant."""
+
+    environment: str = "*"
+    strategy: str = "*"
+    reason: str = ""
+
+
+class Flattening(Document):
+    """What became of one bot that was to sell everything. `left` is what could not be closed."""
+
+    environment: str
+    strategy: str
+    left: tuple[str, ...] = ()
+
+
 class Explain(Document):
     """What speaks for and against a release in an environment."""
 

@@ -111,9 +111,70 @@ _TELLING = (
     _telling("retire", "Want nothing there any more.", all_of_them=False),
     _telling("hold", "Let no release in until 'unhold'.", all_of_them=True),
     _telling("unhold", "Let releases in again.", all_of_them=True),
-    _telling("halt", "Open no more trades; open ones stay looked after.", all_of_them=True),
-    _telling("resume", "Open trades again.", all_of_them=True),
 )
+
+
+def _halting(verb: str, help_: str) -> click.Command:
+    @click.command(verb, help=help_)
+    @click.argument("environment", default="*", metavar="[ENVIRONMENT]")
+    @click.argument("strategy", default="*", metavar="[STRATEGY]")
+    @_REASON
+    @with_json
+    @click.pass_obj
+    def command(
+        options: Options, environment: str, strategy: str, reason: str, as_json: bool
+    ) -> ExitCode:
+        from pipelines.workflow import place, tell_train, train
+
+        here = place.find(options.root, options.home)
+        told = train.tell(here, verb, environment, strategy, reason)
+        return tell_train.told(verb, told, as_json=as_json)
+
+    return command
+
+
+_HALTING = (
+    _halting(
+        "halt",
+        """Open no more trades, everywhere or where it is said.
+
+        Entries that wait are cancelled; stops and exits stay, and stay looked after. It lasts until
+        'resume', whatever is started again. When something looks wrong this comes first: it can
+        do no harm. 'flatten' sells.
+        """,
+    ),
+    _halting(
+        "resume",
+        """Open trades again, everywhere or where it is said.
+
+        It lifts what people halted and what a protection did. Losses and orders are counted anew
+        from here; 'sluice docs protections' tells when a protection trips once more.
+        """,
+    ),
+)
+
+
+@click.command()
+@click.argument("environment")
+@click.argument("strategy", default="*", metavar="[STRATEGY]")
+@_REASON
+@with_json
+@click.pass_obj
+def flatten(
+    options: Options, environment: str, strategy: str, reason: str, as_json: bool
+) -> ExitCode:
+    """Halt, and sell everything that bots hold at the market's price.
+
+    Waits until the exchange itself says that nothing is left, and names what could not be
+    closed, with exit code 4. The agent goes on trying until 'resume'. A bot that does not
+    answer is ended, and its trades are sold straight at the exchange. When no agent runs,
+    'sluice-agent flatten' does the same.
+    """
+    from pipelines.workflow import place, tell_train, train
+
+    here = place.find(options.root, options.home)
+    told = train.flatten(here, environment, strategy, reason)
+    return tell_train.flattened(told, as_json=as_json)
 
 
 @click.command()
@@ -142,4 +203,4 @@ def history(
     return tell_train.history(train.history(here, environment, strategy, limit), as_json=as_json)
 
 
-COMMANDS = (deliver, promote, approve, *_TELLING, status, history)
+COMMANDS = (deliver, promote, approve, *_TELLING, *_HALTING, flatten, status, history)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from pipelines.domain.document import Digest, Document
+from pipelines.domain.limits import Then
 from pipelines.domain.promotion import Approved, Name, Promotion, ReleaseId
 
 ALL = "*"
@@ -35,15 +36,43 @@ class Unheld(_Told):
 
 
 class Halted(_Told):
-    """Bots are to open no more trades; what is open stays looked after."""
+    """Bots are to open no more trades; what is open stays looked after.
+
+    `limit` is the protection that halted them, empty when it was somebody.
+    """
 
     entry: Literal["halted"] = "halted"
+    limit: str = ""
+
+
+class Flattened(_Told):
+    """Bots are halted, and everything that they hold is to be sold at the market's price."""
+
+    entry: Literal["flattened"] = "flattened"
+    limit: str = ""
 
 
 class Resumed(_Told):
-    """A halt is over."""
+    """A halt is over, and nothing is to be sold any more.
+
+    `lifts` is the protection whose halt ended by itself: that lifts nobody else's.
+    """
 
     entry: Literal["resumed"] = "resumed"
+    lifts: str = ""
+
+
+class Tripped(_Told):
+    """A protection's limit is exceeded, or could not be evaluated for too long.
+
+    `actual` is null when it could not be; `then` is what follows.
+    """
+
+    entry: Literal["tripped"] = "tripped"
+    limit: str
+    allowed: Decimal
+    actual: Decimal | None
+    then: Then
 
 
 class _Observed(Document):
@@ -149,7 +178,9 @@ Entry = Annotated[
     | Held
     | Unheld
     | Halted
+    | Flattened
     | Resumed
+    | Tripped
     | Verified
     | Unverified
     | Seen

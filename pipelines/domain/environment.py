@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from pipelines.domain.document import Document
 from pipelines.domain.handover import FIRST, Handover, berthed
+from pipelines.domain.limits import Protections
 from pipelines.domain.promotion import PromotionPolicy
 from pipelines.domain.secret import OPENS, Name, SecretName
 from pipelines.domain.thresholds import Admission, Share
@@ -46,10 +47,15 @@ class Portfolio(BacktestPortfolio):
         return BacktestPortfolio(**{name: getattr(self, name) for name in fields})
 
     @property
+    def capital(self) -> Decimal:
+        """What a bot is given to trade with: losses are told as fractions of it."""
+        return self.available_capital or self.starting_balance
+
+    @property
     def at_risk(self) -> Decimal:
         """The most that can be in open trades at once."""
-        capital = self.available_capital or self.starting_balance
-        return min(capital, self.stake * self.max_open_trades) if self.stake else capital
+        stake, capital = self.stake, self.capital
+        return min(capital, stake * self.max_open_trades) if stake else capital
 
 
 class Exchange(Document):
@@ -60,16 +66,6 @@ class Exchange(Document):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
     rehearsal: bool = False
-
-
-class Protections(Document):
-    """What stops a bot from outside, whatever its strategy wants.
-
-    `max_drawdown` is a fraction of the capital, `max_orders_per_hour` counts orders of one bot.
-    """
-
-    max_drawdown: Share
-    max_orders_per_hour: Annotated[int, Field(ge=1)]
 
 
 class Environment(Document):

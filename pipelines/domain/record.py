@@ -9,6 +9,7 @@ from pipelines.domain.entry import (
     Delivered,
     Entry,
     Escalated,
+    Flattened,
     Halted,
     Held,
     LeaseTaken,
@@ -16,6 +17,7 @@ from pipelines.domain.entry import (
     Resumed,
     Seen,
     Settled,
+    Tripped,
     Unheld,
     Unverified,
     Verified,
@@ -65,7 +67,8 @@ class Track:
     given up. `undone` is what the last rollback turned away from, until a hold is lifted.
     `used` are the identities of approvals that promotions used up. `orphans` are those that
     nothing was done about yet, by their names. `changed` is when what is wanted here changed last,
-    retired and given up included.
+    retired and given up included. `flat` says that everything is to be sold, `resumed` when
+    somebody last lifted a halt.
     """
 
     past: tuple[Stay, ...] = ()
@@ -74,7 +77,9 @@ class Track:
     undone: Promotion | None = None
     given_up: Escalated | None = None
     hold: Held | None = None
-    halt: Halted | None = None
+    halt: Halted | Flattened | None = None
+    flat: Flattened | None = None
+    resumed: datetime | None = None
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
     orphans: Mapping[str, Orphaned] = field(default_factory=dict)
@@ -157,10 +162,20 @@ class Record:
         own = self.track(environment, strategy).hold
         return own or self.track(environment, ALL).hold
 
-    def halt(self, environment: str, strategy: str) -> Halted | None:
+    def halt(self, environment: str, strategy: str) -> Halted | Flattened | None:
         """The halt that keeps a strategy's bot from opening trades."""
         own = self.track(environment, strategy).halt
         return own or self.track(environment, ALL).halt
+
+    def flat(self, environment: str, strategy: str) -> Flattened | None:
+        """What says that everything a strategy's bot holds is to be sold."""
+        own = self.track(environment, strategy).flat
+        return own or self.track(environment, ALL).flat
+
+    def resumed(self, environment: str, strategy: str) -> datetime | None:
+        """When somebody last said that a strategy's bot may go on."""
+        both = (self.track(environment, each).resumed for each in (strategy, ALL))
+        return max((moment for moment in both if moment), default=None)
 
 
 def _meant(entry: Entry, tracks: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -172,7 +187,7 @@ def _meant(entry: Entry, tracks: Iterable[tuple[str, str]]) -> set[tuple[str, st
     return each | {(entry.environment, entry.strategy)}
 
 
-def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
+def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911, PLR0912
     match entry:
         case Promotion():
             return _promoted(track, entry)
@@ -183,9 +198,12 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
         case Unheld():
             return replace(track, hold=None, undone=None)
         case Halted():
-            return replace(track, halt=entry)
+            # What is to be sold stays so, whoever halts it once more.
+            return replace(track, halt=track.flat or entry)
+        case Flattened():
+            return replace(track, halt=entry, flat=entry)
         case Resumed():
-            return replace(track, halt=None)
+            return _resumed(track, entry)
         case Verified() | Seen():
             return replace(track, current=_observed(track.current, entry))
         case Unverified():
@@ -197,8 +215,15 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911
         case Settled():
             left = {name: each for name, each in track.orphans.items() if name != entry.orphan}
             return replace(track, orphans=left)
-        case LeaseTaken() | Delivered():
+        case LeaseTaken() | Delivered() | Tripped():
             return track
+
+
+def _resumed(track: Track, entry: Resumed) -> Track:
+    if not entry.lifts:
+        return replace(track, halt=None, flat=None, resumed=entry.at)
+    lifts = track.halt is not None and track.halt.limit == entry.lifts
+    return replace(track, halt=None, flat=None) if lifts else track
 
 
 def _promoted(track: Track, promotion: Promotion) -> Track:

@@ -23,6 +23,8 @@ from pipelines.errors import BadInput
 VARIABLES = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 """All that stands in a bot's environment besides PATH: freqtrade reads its times in TZ."""
 
+_BEGINS = {"running": "paused"}
+
 _TRADABLE = 0.99
 """The share of an account that freqtrade uses by itself; the rest pays fees and rounding."""
 
@@ -152,6 +154,8 @@ def private(
         if name in environment.needs:
             exchange[key] = held[name].reveal()
     laid: dict[str, Any] = {
+        # Nothing enters before the agent has read it back and let it, nor when it is reloaded.
+        "initial_state": _BEGINS.get(environment.initial_state, environment.initial_state),
         "exchange": exchange,
         "api_server": {
             "listen_port": access.port,

@@ -157,6 +157,14 @@ class Rest:
         """Let it open trades; what it said."""
         return self._post("start")
 
+    def cancel_entry(self, trade: int) -> None:
+        """Cancel what a trade's open entry still waits for; what was filled stays a trade."""
+        self._send("DELETE", f"trades/{trade}/open-order", {})
+
+    def exit_all(self) -> None:
+        """Exit every open trade at the market's price; entries that wait are cancelled."""
+        self._send("POST", "forceexit", {}, {"tradeid": "all", "ordertype": "market"})
+
     def _get(self, path: str, kind: type[A], **query: Any) -> A:
         return self._read(kind, path, self._send("GET", path, query))
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.adapters.agent import Explained, Status
+from pipelines.adapters.agent import Explained, Flattening, Status
 from pipelines.domain.promotion import ApprovalStatement
 from pipelines.errors import ExitCode
 
@@ -53,6 +53,24 @@ def told(verb: str, said: Any, *, as_json: bool) -> ExitCode:
         release = f": {entry['release']}" if entry.get("release") else ""
         print(f"{verb} {where}{release}")
     return ExitCode.DONE
+
+
+def flattened(told: tuple[Flattening, ...], *, as_json: bool) -> ExitCode:
+    """Say of each bot whether anything is left; the exit code says it of all."""
+    code = ExitCode.REFUSED if any(each.left for each in told) else ExitCode.DONE
+    if as_json:
+        _machine([each.model_dump(mode="json") for each in told])
+        return code
+    for each in told:
+        where = f"{each.environment} {each.strategy}"
+        print(f"{where}: could not be closed:" if each.left else f"{where}: nothing is left")
+        for left in each.left:
+            print(f"  ✗ {left}")
+    if not told:
+        print("there is no bot, and none ever traded there")
+    if code is not ExitCode.DONE:
+        print("the agent goes on trying; 'sluice docs stopping' says what can be done by hand")
+    return code
 
 
 def explained(explained: Explained, *, as_json: bool) -> ExitCode:

@@ -3,6 +3,7 @@
 from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -13,6 +14,7 @@ from pipelines.adapters.agent import (
     Deliver,
     Explain,
     Explained,
+    Flattening,
     History,
     Promote,
     Status,
@@ -21,6 +23,9 @@ from pipelines.adapters.releases import ReleaseStore
 from pipelines.domain.promotion import ApprovalStatement, Risk
 from pipelines.errors import BadInput, CannotTell, Problem
 from pipelines.workflow.place import Place
+
+FLATTEN_SECONDS = 600.0
+"""So long the answer to a flatten is waited for: many bots that do not answer take their time."""
 
 LASTS = timedelta(days=7)
 """So long an approval counts, unless something else is asked for."""
@@ -67,6 +72,16 @@ def tell(place: Place, verb: str, environment: str, strategy: str, reason: str) 
     """
     about = About(environment=environment, strategy=strategy, reason=reason)
     return agent.ask(place.home, verb, about)
+
+
+def flatten(place: Place, environment: str, strategy: str, reason: str) -> tuple[Flattening, ...]:
+    """Halt, and sell everything; what of it could not be closed.
+
+    :raises CannotTell: when it cannot be written down.
+    """
+    about = About(environment=environment, strategy=strategy, reason=reason)
+    told: Any = agent.ask(place.home, "flatten", about, FLATTEN_SECONDS)
+    return tuple(Flattening.model_validate(each, strict=False) for each in told or ())
 
 
 def explain(place: Place, release: str, environment: str, step: int) -> Explained:

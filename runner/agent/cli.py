@@ -18,7 +18,7 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.redaction import Redacting, Redactor
 from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
-from runner.agent import keeping
+from runner.agent import alone, keeping
 from runner.agent.alerts import Alert, Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
@@ -80,6 +80,7 @@ def cli(
     sluice-agent plan                      says what a round would do
     sluice-agent down                      ends every bot, when no agent runs
     sluice-agent backup FILE               all that is needed elsewhere, for 'restore'
+    sluice-agent flatten ENV               sells everything there, when no agent runs
     """
     house = House((home or _state()).resolve())
     seat = Seat(root.resolve() / train, host or socket.gethostname(), holder(house))
@@ -219,7 +220,7 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
-for command in keeping.COMMANDS:
+for command in (*alone.COMMANDS, *keeping.COMMANDS):
     cli.add_command(command)
 
 

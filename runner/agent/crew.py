@@ -181,12 +181,13 @@ class Crew:
         if open_trades(member.database) != 0:
             raise CannotTell(f"{'.'.join(member.bot.seat)}: has an open trade by now")
 
-    def end(self, lock: Lock) -> None:
+    def end(self, lock: Lock, *, politely: bool = True) -> None:
         """End whoever holds a lock: asked first, then killed.
 
         :raises CannotTell: when it does not die.
         """
-        for number, seconds in ((signal.SIGTERM, _TERM_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+        asked = ((signal.SIGTERM, _TERM_SECONDS),) if politely else ()
+        for number, seconds in (*asked, (signal.SIGKILL, _KILL_SECONDS)):
             if not lock.signal(number):
                 return
             until = time.monotonic() + seconds

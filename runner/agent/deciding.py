@@ -20,7 +20,7 @@ from pipelines.adapters.releases import Stored
 from pipelines.domain.decision import RollBack, turn_back
 from pipelines.domain.document import sha256
 from pipelines.domain.eligibility import Eligible
-from pipelines.domain.entry import ALL, Delivered, Entry, Halted, Held, Resumed, Unheld
+from pipelines.domain.entry import ALL, Delivered, Entry, Held, Unheld
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approved, Kind, Promotion
 from pipelines.domain.release import Release, conflicts
@@ -33,12 +33,7 @@ from runner.agent.entering import approvers, may_enter, promotion_of, store, sto
 from runner.agent.taking import take_over
 from runner.agent.tick import Agent
 
-_TOLD: Mapping[str, type[Held] | type[Unheld] | type[Halted] | type[Resumed]] = {
-    "hold": Held,
-    "unhold": Unheld,
-    "halt": Halted,
-    "resume": Resumed,
-}
+_TOLD: Mapping[str, type[Held] | type[Unheld]] = {"hold": Held, "unhold": Unheld}
 
 
 @dataclass(frozen=True)
@@ -247,7 +242,7 @@ class Deciding:
         self.agent.read()
 
 
-def _json(document: Promotion | Approved | Held | Unheld | Halted | Resumed) -> JsonValue:
+def _json(document: Promotion | Approved | Held | Unheld) -> JsonValue:
     told: JsonValue = document.model_dump(mode="json")
     return told
 

@@ -61,6 +61,9 @@ def _strategy(agent: Agent, key: Key, members: list[Member], going: list[Bot]) -
     runs = member is not None and member.bot.phase not in (Phase.FAILED, Phase.ABSENT)
     running = member.record.promotion.release if member and runs else None
     decision = "; ".join(agent.refused.get(key, ()))
+    halt = agent.record.halt(*key)
+    if not decision and halt is not None and halt.limit:
+        decision = halt.reason
     if not decision and track.given_up:
         decision = track.given_up.reason
     at_work = member is not None and member.bot.phase in (Phase.RUNNING, Phase.HALTED)

@@ -39,6 +39,7 @@ from runner.agent.muster import Member
 from runner.agent.offering import foreseen, offer
 from runner.agent.preparing import Deployable, deployable
 from runner.agent.reconciling import Reconciling
+from runner.agent.safety import Safety
 from runner.agent.seat import Seat
 from runner.agent.trades import closed_since
 from runner.agent.weighing import Scales
@@ -71,6 +72,7 @@ class Agent:
         self.scales = Scales(self.crew.house, self.seat, lambda: self.record)
         self.clearance = Clearance(self.crew.house.home, self.crew.hidden, self.crew.rehearsal)
         self.reconciling = Reconciling(self.crew.house, self.crew.rehearsal, self.alerts)
+        self.safety = Safety(self.crew, self.alerts)
 
     def tick(self) -> tuple[Action, ...]:
         """One round. What goes wrong with one bot is told and does not keep others waiting.
@@ -85,6 +87,7 @@ class Agent:
         phases = {key: each.bot.phase for key, each in self.members(train, now).items()}
         if seen := self.reconciling.round(train.own, self.record, phases, now):
             self._append(*seen)
+        self.safety.keep(self, train, now, has_lease=has_lease)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
         for action in actions:

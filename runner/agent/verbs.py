@@ -18,6 +18,7 @@ from runner.agent import status
 from runner.agent.deciding import Deciding
 from runner.agent.declared import Declared
 from runner.agent.entering import may_enter, stored
+from runner.agent.halting import Stop
 from runner.agent.orphans import Orphans
 from runner.agent.tick import Agent
 
@@ -36,6 +37,7 @@ class Verbs:
         """
         verbs = {
             **Deciding(self.agent, self.repository, who).verbs,
+            **Stop(self.agent, who).verbs,
             **Orphans(self.agent, who).verbs,
             **self._reading,
         }

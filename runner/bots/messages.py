@@ -124,3 +124,16 @@ class Import(Document):
     timeframe: int = Field(ge=1)
     stake_currency: str
     exchange: str
+
+
+TALLY = "orders.jsonl"
+"""Beside what a bot has loaded: what it does with orders, one line each."""
+
+Deed = Literal["began", "sent", "rejected", "cancelled"]
+
+
+class Done(Document):
+    """What a bot has done with an order. Sent is also what is refused then."""
+
+    at: AwareDatetime
+    deed: Deed

@@ -28,10 +28,10 @@ import pipelines
 import runner
 from pipelines.adapters.redaction import Redactor
 from pipelines.domain.secret import Secret
-from runner.bots import following
+from runner.bots import following, tally
 from runner.bots.loaded import report
 from runner.bots.logs import Pump, Rotating
-from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched, Told
+from runner.bots.messages import LARGEST, TALLY, Ended, Holder, Launch, Launched, Told
 from runner.bots.view import show
 
 _API = (
@@ -157,6 +157,7 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         random.seed()
         redactor = Redactor(Secret(text) for text in told.hidden)
         pump = Pump(Rotating(Path(launch.log)), redactor.stream())
+        tally.count(Path(launch.loaded).resolve().with_name(TALLY))
         report(Path(launch.loaded).resolve())
         code = _trade(launch)
         pump.close()

@@ -102,7 +102,8 @@ def test_freqtrade_takes_it_as_it_is_meant(
     assert read["db_url"] == f"sqlite:///{there.database(NAME)}"
     assert read["user_data_dir"] == there.folder(NAME)
     assert read["order_types"]["stoploss_on_exchange"] is live
-    assert read["initial_state"] == ("paused" if live else "running")
+    # What is declared holds once the agent has read it back: nothing enters before.
+    assert read["initial_state"] == "paused"
     assert read["bot_name"] == f"{there.name} {NAME} {strategy.manifest.version}"
     assert read["api_server"]["listen_ip_address"] == "127.0.0.1"
     assert read["api_server"]["jwt_secret_key"] == "j" * 40

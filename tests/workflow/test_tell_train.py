@@ -9,6 +9,7 @@ import pytest
 from pipelines.adapters.agent import (
     EnvironmentStatus,
     Explained,
+    Flattening,
     Said,
     Status,
     StrategyStatus,
@@ -50,6 +51,25 @@ EXPLAINED = Explained(
 )
 
 Capture = pytest.CaptureFixture[str]
+
+EMPTY = Flattening(environment="sandbox", strategy="beat")
+STUCK = Flattening(environment="sandbox", strategy="calm", left=("BTC/USDT: 0.1 left: closed",))
+
+
+def test_a_flatten_says_what_is_left_and_its_exit_code_says_so_too(capsys: Capture) -> None:
+    assert tell_train.flattened((EMPTY,), as_json=False) is ExitCode.DONE
+    assert capsys.readouterr().out == "sandbox beat: nothing is left\n"
+    assert tell_train.flattened((EMPTY, STUCK), as_json=False) is ExitCode.REFUSED
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:3] == ["sandbox calm: could not be closed:", "  ✗ BTC/USDT: 0.1 left: closed"]
+    assert "sluice docs stopping" in said[3]
+    assert tell_train.flattened((STUCK,), as_json=True) is ExitCode.REFUSED
+    assert json.loads(capsys.readouterr().out)[0]["left"] == ["BTC/USDT: 0.1 left: closed"]
+
+
+def test_a_flatten_of_nothing_says_that_there_was_no_bot(capsys: Capture) -> None:
+    assert tell_train.flattened((), as_json=False) is ExitCode.DONE
+    assert capsys.readouterr().out == "there is no bot, and none ever traded there\n"
 
 
 def test_people_see_what_is_wanted_what_runs_and_what_keeps_them_apart(capsys: Capture) -> None:
