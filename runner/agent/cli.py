@@ -220,7 +220,7 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
-for command in (*alone.COMMANDS, *keeping.COMMANDS):
+for command in (*keeping.COMMANDS, *alone.COMMANDS):
     cli.add_command(command)
 
 
