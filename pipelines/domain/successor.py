@@ -127,9 +127,7 @@ def _tags(trees: Iterable[ast.Module]) -> tuple[frozenset[str], bool]:
 def _stored(tree: ast.Module) -> Iterator[ast.expr | None]:
     """What is assigned to the column of tags, each time; none where it is not written out."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.AugAssign) and _place(node.target) is not None:
-            yield None
-        elif isinstance(node, ast.Assign):
+        if isinstance(node, ast.Assign):
             for target in node.targets:
                 if (place := _place(target)) is not None:
                     yield _part(node.value, *place)

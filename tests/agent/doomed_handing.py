@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from runner.agent.alerts import Alerts
 from runner.agent.tick import Agent
 from runner.agent.trades import Book, book
 from runner.exchange import remote
+from runner.exchange.core.faults import Side
 from runner.exchange.messages import Clear, Fault, Step
 from tests.agent import doomed
 
@@ -73,8 +75,12 @@ class Stage(doomed.Told):
     def kill_bots(self) -> None:
         for seat in SEATS:
             lock = self.house.lock("sandbox", seat)
-            with suppress(CannotTell):
-                lock.signal(signal.SIGKILL)
+            until = time.monotonic() + 10
+            while lock.held() and time.monotonic() < until:
+                # One that is just starting has not said yet who it is.
+                with suppress(CannotTell):
+                    lock.signal(signal.SIGKILL)
+                time.sleep(0.02)
 
     def settle(self, agent: Agent, *, ticks: int = 0) -> None:
         """Rounds until what is wanted trades and nothing else is there; or only so many."""
@@ -108,20 +114,27 @@ class Stage(doomed.Told):
             self.step(60)
             if state == "none":
                 return
-            remote.ask(self.ready, "fault", Fault(name="partial_fill", side="BUY", times=9))
+            # The rest of such an order waits for as long as the fault lasts.
+            self._partly("BUY", 3 * 3600)
             self._until(lambda b: any(trade.filled for trade in b.open), seat)
-            remote.ask(self.ready, "clear", Clear())
             return
         self._until(lambda b: len(b.open) == 2 and all(trade.stops for trade in b.open), seat)
+        if state == "stop":
+            return
+        price = 1.3 if state == "exit in flight" else 0.85
+        if state == "partial exit":
+            self._partly("SELL", 1500)
         for trade in self.books()[seat].open:
-            asked: dict[str, Any] = {"tradeid": str(trade.id), "ordertype": "limit"}
-            if state == "exit in flight":
-                rest._post("forceexit", {**asked, "price": float(trade.open_rate) * 1.05})
-            elif state == "partial exit":
-                fault = Fault(name="partial_fill", side="SELL", times=1)
-                remote.ask(self.ready, "fault", fault)
-                rest._post("forceexit", {**asked, "price": float(trade.open_rate) * 0.95})
-                remote.ask(self.ready, "clear", Clear())
+            asked = {"tradeid": str(trade.id), "ordertype": "limit"}
+            rest._post("forceexit", {**asked, "price": float(trade.open_rate) * price})
+        held = self.books()[seat].open
+        assert len(held) == 2, held
+        assert all(trade.orders and not trade.stops for trade in held), held
+
+    def _partly(self, side: Side, seconds: int) -> None:
+        remote.ask(self.ready, "clear", Clear())
+        fault = Fault(name="partial_fill", side=side, seconds=seconds, by=Decimal("0.5"))
+        remote.ask(self.ready, "fault", fault)
 
     def _until(self, so: Any, seat: str) -> None:
         for _ in range(10):

@@ -82,17 +82,22 @@ def test_a_drained_bot_stays_paused_when_it_reads_its_configuration_again(
     train: Train, rebooted: StrategyStatus
 ) -> None:
     """freqtrade reads standard input again then, where it was told to run."""
-    record = records.load(train.house.record("test", "beat"))
-    assert record is not None
-    assert record.rest.shown().state == "paused"
-    record.rest.reload()
-    train.exchange.step(minutes=1)
-    train.until(lambda: "RELOAD_CONFIG" in log(train) and state(train, "test") == "paused", 60)
+    reloaded(train)
+    assert state(train, "test") == "paused"
     assert train.strategy("test").phase == "draining"
 
 
-def log(train: Train) -> str:
-    return (train.home / "bots" / "demo.test" / "beat" / "log").read_text()
+def reloaded(train: Train) -> None:
+    """The bot in test has read its configuration again, and is at work."""
+    log = train.home / "bots" / "demo.test" / "beat" / "log"
+    before = log.read_text().count("Changing state from RELOAD_CONFIG")
+    record = records.load(train.house.record("test", "beat"))
+    assert record is not None
+    record.rest.reload()
+    train.exchange.step(minutes=1)
+    train.until(
+        lambda: log.read_text().count("Changing state from RELOAD_CONFIG") > before, seconds=60
+    )
 
 
 def test_a_drained_bot_that_is_killed_comes_back_drained(
@@ -138,6 +143,8 @@ def test_a_retired_bot_drains_and_ends_when_it_is_flat(
     assert train.sluice("retire", "test", "beat").returncode == 0
     there = train.until_phase("test", "draining")
     assert (there.desired, there.running) == (None, str(new.id))
+    reloaded(train)
+    assert state(train, "test") == "paused", "it was started to run, and is told so again"
     for _ in range(MOST_HOURS):
         if not train.house.lock("test", "beat").held():
             break
