@@ -16,7 +16,9 @@ from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
 from pipelines.adapters.redaction import MARK, Redactor
 from pipelines.checks import backtest_job, unit
+from pipelines.cli.orphan import orphan
 from pipelines.cli.secrets import secrets
+from pipelines.domain import budget
 from pipelines.domain.attack import BREAKS
 from pipelines.domain.candidate import Because
 from pipelines.domain.couplings import RULES
@@ -31,6 +33,7 @@ from pipelines.domain.protections import BLIND
 from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release
 from pipelines.domain.secret import SecretName
+from pipelines.domain.sighting import LOOKS, TURNS
 from pipelines.domain.statement import EvidenceSummary, Packed
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
 from pipelines.domain.trust import Role, TrustedKey
@@ -39,9 +42,13 @@ from pipelines.errors import ExitCode
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from runner.agent import cli as agent
+from runner.agent.books import weights
+from runner.agent.books.looking import WHOLE_SECONDS
 from runner.agent.crew import PATIENCE
 from runner.agent.deciding import Deciding
 from runner.agent.halting import Stop
+from runner.agent.orphans import Orphans
+from runner.agent.reconciling import TURN_SECONDS
 from runner.agent.verbs import Verbs
 from runner.bots import logs
 from runner.exchange import cli as exchange
@@ -274,7 +281,23 @@ def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
     assert named("agent", "Phases") == [phase.value for phase in Phase]
     verbs = Deciding(None, DOCS, "").verbs | Verbs(None, DOCS)._reading  # type: ignore[arg-type]
     verbs |= Stop(None, "").verbs  # type: ignore[arg-type]
-    assert sorted(named("agent", "Verbs")) == sorted(verbs)
+    asked = {*verbs, *Orphans(None, "").verbs}  # type: ignore[arg-type]
+    assert sorted(named("agent", "Verbs")) == sorted(asked)
+
+
+def test_every_command_and_figure_of_reconciling_is_told() -> None:
+    assert named("reconciliation", "What to do about an orphan") == list(orphan.commands)
+    text = " ".join(read("reconciliation").split())
+    assert f"looked at for {budget.LATE:.0f} seconds" in text
+    assert f"They are {TURN_SECONDS:.0f} seconds apart" in text
+    assert f"budget: {budget.SHARE * 100:.0f} % of the request weight" in text
+    assert f"1,500 of {weights.LIMITS['spot']:,} on Binance" in text
+    assert f"have used {budget.RESERVE * 100:.0f} %" in text
+    assert f"every {WHOLE_SECONDS:.0f} seconds; the orders" in text
+    assert (LOOKS, TURNS, budget.LATE / 2) == (2, 2, 60)
+    each = weights.look(5, "spot", orders=False)
+    assert f"A look weighs {each}:" in text
+    assert budget.Spent().routine(0, weights.LIMITS["spot"]) // each == 11
 
 
 def test_what_the_page_of_the_agent_says_in_figures_is_so() -> None:
