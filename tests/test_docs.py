@@ -293,9 +293,9 @@ def test_every_command_and_figure_of_reconciling_is_told() -> None:
     text = " ".join(read("reconciliation").split())
     assert f"looked at for {budget.LATE:.0f} seconds" in text
     assert f"They are {TURN_SECONDS:.0f} seconds apart" in text
-    assert f"budget: {budget.SHARE:.0%} of the request weight" in text
+    assert f"budget: {budget.SHARE * 100:.0f} % of the request weight" in text
     assert f"1,500 of {weights.LIMITS['spot']:,} on Binance" in text
-    assert f"have used {budget.RESERVE:.0%}" in text
+    assert f"have used {budget.RESERVE * 100:.0f} %" in text
     assert f"every {WHOLE_SECONDS:.0f} seconds; the orders" in text
     assert (LOOKS, TURNS, budget.LATE / 2) == (2, 2, 60)
     each = weights.look(5, "spot", orders=False)

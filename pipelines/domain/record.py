@@ -68,7 +68,7 @@ class Track:
     `used` are the identities of approvals that promotions used up. `orphans` are those that
     nothing was done about yet, by their names. `changed` is when what is wanted here changed last,
     retired and given up included. `flat` says that everything is to be sold, `resumed` when
-    somebody last lifted a halt.
+    somebody last lifted a halt, and `resumes` how often.
     """
 
     past: tuple[Stay, ...] = ()
@@ -80,6 +80,7 @@ class Track:
     halt: Halted | Flattened | None = None
     flat: Flattened | None = None
     resumed: datetime | None = None
+    resumes: int = 0
     approvals: tuple[Approved, ...] = ()
     used: frozenset[str] = frozenset()
     orphans: Mapping[str, Orphaned] = field(default_factory=dict)
@@ -172,6 +173,10 @@ class Record:
         own = self.track(environment, strategy).flat
         return own or self.track(environment, ALL).flat
 
+    def resumes(self, environment: str, strategy: str) -> int:
+        """How often somebody said so."""
+        return sum(self.track(environment, each).resumes for each in (strategy, ALL))
+
     def resumed(self, environment: str, strategy: str) -> datetime | None:
         """When somebody last said that a strategy's bot may go on."""
         both = (self.track(environment, each).resumed for each in (strategy, ALL))
@@ -221,7 +226,8 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911, PLR0912
 
 def _resumed(track: Track, entry: Resumed) -> Track:
     if not entry.lifts:
-        return replace(track, halt=None, flat=None, resumed=entry.at)
+        resumes = track.resumes + 1
+        return replace(track, halt=None, flat=None, resumed=entry.at, resumes=resumes)
     lifts = track.halt is not None and track.halt.limit == entry.lifts
     return replace(track, halt=None, flat=None) if lifts else track
 

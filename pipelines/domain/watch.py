@@ -17,14 +17,15 @@ class Watch(Document):
     """The marks of one bot. Money is in the stake currency.
 
     `promoted` is when its release came, `capital` what was declared then; neither changes while it
-    stays. `since` is when somebody last said go on: from there losses and counts begin anew. `peak`
-    is the highest equity since then, `opened` that at the start of the day (UTC), `last` the last
-    that was seen. `over` is the worst of each limit that is exceeded, `told` what was acted upon
-    since then, and `blind` since when a limit could not be evaluated.
+    stays. `since` is when somebody last said go on, for the `resumes`th time: from there losses and
+    counts begin anew. `peak` is the highest equity since then, `opened` that at the start of the
+    day (UTC), `last` the last that was seen. `over` is the worst of each limit that is exceeded,
+    `told` what was acted upon since then, and `blind` since when a limit could not be evaluated.
     """
 
     promoted: AwareDatetime
     since: AwareDatetime
+    resumes: int = 0
     capital: Decimal = Field(gt=0)
     day: date
     peak: Decimal | None = None
@@ -96,6 +97,7 @@ def continued(
     resumed: datetime | None,
     capital: Decimal,
     now: datetime,
+    resumes: int = 0,
 ) -> Watch:
     """The watch over a release that came at a moment, and that somebody told to go on since.
 
@@ -108,13 +110,23 @@ def continued(
         return Watch(
             promoted=promoted,
             since=since,
+            resumes=resumes,
             capital=capital,
             day=now.date(),
             peak=capital if since == promoted else None,
             opened=capital if since == promoted else None,
         )
-    if before.since == since:
+    # Counted, since a clock may stand still, or go back.
+    if (before.since, before.resumes) == (since, resumes):
         return before
     known = {limit: worst for limit, worst in before.over.items() if limit not in LIFTS}
-    fresh = {"since": since, "peak": None, "opened": None, "last": None, "told": (), "over": known}
+    fresh = {
+        "since": since,
+        "resumes": resumes,
+        "peak": None,
+        "opened": None,
+        "last": None,
+        "told": (),
+        "over": known,
+    }
     return before.model_copy(update=fresh)

@@ -155,9 +155,8 @@ class Guard:
         key, promotion = member.bot.key, member.record.promotion
         berth = member.bot.strategy, member.bot.berth
         capital = environment.portfolio.capital * promotion.stake / 100
-        watch = continued(
-            self._kept(member.bot.seat), promotion.at, record.resumed(*key), capital, now
-        )
+        resumed = record.resumed(*key), capital, now, record.resumes(*key)
+        watch = continued(self._kept(member.bot.seat), promotion.at, *resumed)
         since = max(watch.since, now - _HOUR)
         found = sheet(member.database, watch.promoted, since)
         kept = found if isinstance(found, Unknown) else found.kept

@@ -161,7 +161,8 @@ def test_a_limit_that_cannot_be_evaluated_alerts_then_halts_and_ends_by_itself(
     bot.train.exchange.clear()
     bot.train.until_phase("sandbox", "running")
     lifted = [entry for entry in bot.train.entries() if entry["entry"] == "resumed"][-1]
-    assert (lifted["by"], lifted["lifts"]) == ("agent", "max_drawdown?")
+    # The last of them to be over lifts the halt.
+    assert (lifted["by"], lifted["lifts"] in limits) == ("agent", True)
     assert watch(bot)["blind"] == {}
 
 

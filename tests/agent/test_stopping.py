@@ -1,8 +1,10 @@
 """Halt, resume and flatten with a real live bot that is alive, dead, or stopped in its tracks."""
 
+import importlib
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -100,10 +102,15 @@ def is_empty(bot: Holding) -> None:
     assert bot.sheet().kept.open == ()
 
 
-def test_flatten_with_the_bot_alive(bot: Holding) -> None:
+def test_flatten_with_the_bot_alive_and_how_long_it_takes(
+    bot: Holding, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resumed(bot)
-    ended = bot.train.sluice("flatten", "sandbox", "--reason", "it burns")
-    assert (ended.returncode, ended.stdout) == (0, NOTHING), ended.stdout + ended.stderr
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    measured = importlib.import_module("flatten").flatten_seconds
+    figure = measured(bot.train.project, bot.train.home, "sandbox", "flatten_seconds")
+    assert (figure.name, figure.unit, 0 < figure.value < 60) == ("flatten_seconds", "s", True)
+    print(f"flatten_seconds {figure.value:.2f}")
     is_empty(bot)
     assert bot.train.strategy("sandbox").phase == "halted"
 

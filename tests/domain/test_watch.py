@@ -64,6 +64,15 @@ def test_who_resumes_begins_the_losses_anew_and_keeps_the_capital() -> None:
     assert continued(after, NOON, NOON + DAY, CAPITAL, NOON + DAY) == after
 
 
+def test_a_resume_counts_also_when_the_clock_stands_still_or_went_back() -> None:
+    tripped = fresh().telling("max_drawdown")
+    once = continued(tripped, NOON, NOON + DAY, CAPITAL, NOON + DAY, 1).telling("max_drawdown")
+    for moment in (NOON + DAY, NOON - DAY):
+        again = continued(once, NOON, moment, CAPITAL, moment, 2)
+        assert (again.told, again.resumes) == ((), 2)
+        assert continued(again, NOON, moment, CAPITAL, moment, 2) == again
+
+
 def test_a_resume_before_the_release_came_is_none_of_its_own() -> None:
     watch = continued(None, NOON, NOON - DAY, CAPITAL, NOON)
     assert (watch.since, watch.peak) == (NOON, CAPITAL)
