@@ -7,6 +7,7 @@ started it, so no list in memory and no number in a file would do.
 import fcntl
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from pydantic import ValidationError
 
 from pipelines.errors import CannotTell
 from runner.bots.messages import Holder
+
+_DYING_SECONDS = 2.0
+"""For a moment a process that dies has closed its files, and its lock is not free yet."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,13 @@ class Lock:
             return False
         try:
             # The process is named by a descriptor now: if the lock is still held, it is the one.
-            if self.holder() != holder:
+            until = time.monotonic() + _DYING_SECONDS
+            while (still := self.holder() == holder) and not _has_open(holder.pid, self.path):
+                if time.monotonic() > until:
+                    raise CannotTell(f"{self.path}: is held by another process than it says")
+                time.sleep(0.01)
+            if not still:
                 return False
-            if not _has_open(holder.pid, self.path):
-                raise CannotTell(f"{self.path}: is held by another process than it says")
             signal.pidfd_send_signal(process, number)
         except ProcessLookupError:
             return False
@@ -100,9 +107,14 @@ def _locked(descriptor: int) -> bool:
 
 
 def _has_open(pid: int, path: Path) -> bool:
-    """True when a process has a file open."""
-    lock = path.stat()
-    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+    """True when a process has a file open, or nobody lets us look."""
+    try:
+        lock, descriptors = path.stat(), list(Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    for descriptor in descriptors:
         with suppress(OSError):
             if os.path.samestat(descriptor.stat(), lock):
                 return True

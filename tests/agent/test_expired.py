@@ -116,7 +116,8 @@ def test_delivering_it_again_changes_nothing(train: Train, back: Release) -> Non
 def test_what_that_key_signed_and_nobody_delivered_counts_as_of_now(
     train: Train, back: Release, tmp_path: Path
 ) -> None:
-    other = train.release("1.2.0")
+    # As whoever has the key's file could date it.
+    other = train.release("1.2.0", taken_at=datetime.now(UTC) - timedelta(days=1))
     ended = train.sluice("deliver", str(other.id))
     assert ended.returncode == ExitCode.REFUSED
     assert "demo-1 has expired" in ended.stderr

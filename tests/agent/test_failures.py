@@ -346,12 +346,14 @@ def test_a_lock_that_names_another_process_or_none_gets_nobody_killed(
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as other:
         named = Holder(name="test.beat", pid=other.pid, identity={})
         lock.path.write_text(named.model_dump_json() if garbage == "another" else garbage)
-        with pytest.raises(CannotTell):
-            lock.signal(signal.SIGKILL)
-        assert other.poll() is None
-        assert lock.held()
-        other.kill()
-    lock.path.write_text(said)
+        try:
+            with pytest.raises(CannotTell):
+                lock.signal(signal.SIGKILL)
+            assert other.poll() is None
+            assert lock.held()
+        finally:
+            lock.path.write_text(said)
+            other.kill()
     goes_on(there, pid)
 
 

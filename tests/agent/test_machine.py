@@ -82,8 +82,7 @@ class Machine(RuleBasedStateMachine):
         self.deliver("1.0.0")
         for name in ENVIRONMENTS[: far + 1]:
             if name != "test":
-                self.approve("1.0.0", name)
-                self.promote("1.0.0", name, 1)
+                self.promote("1.0.0", name, 1, signed=True)
             self.settle()
             self.light.soak(name)
 
@@ -93,15 +92,22 @@ class Machine(RuleBasedStateMachine):
         with suppress(Refused):
             self.light.deliver((tar, dsse))
 
-    @rule(version=versions, environment=environments, step=st.sampled_from([1, 1, 2]))
-    def promote(self, version: str, environment: str, step: int) -> None:
+    @rule(
+        version=versions,
+        environment=environments,
+        step=st.sampled_from([1, 1, 2]),
+        signed=st.sampled_from([True, True, False]),
+    )
+    def promote(self, version: str, environment: str, step: int, signed: bool) -> None:
         release = str(self.release(version).id)
+        if signed and environment != "test":
+            self.approve(version, environment, step)
         self.asks("promote", release=release, environment=environment, step=step)
 
     @rule(version=versions, environment=st.sampled_from(["sandbox", "prod"]))
-    def approve(self, version: str, environment: str) -> None:
+    def approve(self, version: str, environment: str, step: int = 1) -> None:
         with suppress(SluiceError):
-            self.light.approve(self.release(version), environment)
+            self.light.approve(self.release(version), environment, step)
 
     @rule(
         verb=st.sampled_from(["rollback", "hold", "unhold", "halt", "resume", "retire"]),
