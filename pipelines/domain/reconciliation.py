@@ -93,13 +93,13 @@ _FEE_SHARE = Decimal("0.005")
 
 
 def unexplained(bots: Iterable[BotBook], book: Book, declared: Declared) -> tuple[Unexplained, ...]:
-    """The pairs whose orders have to be looked at one by one, since the balances do not add up."""
+    """The pairs whose orders have to be looked at one by one: the balances alone do not tell."""
     books = tuple(bots)
     found = []
     for pair in _pairs(books):
         over, short = _off(pair, books, book, declared)
         dust, strangers = book.dust(pair), tuple(_unknown(pair, books, book))
-        if over > dust or short > dust or strangers:
+        if over > dust or short > dust or strangers or _lags(pair, books, book):
             found.append(Unexplained(pair, _since(pair, books), over, short))
     return tuple(found)
 
@@ -175,9 +175,10 @@ def _span(trade: KnownTrade, book: Book) -> _Span:
         if not order.is_entry:
             least, most = least - filled, most - filled
             continue
-        least += filled - (filled * _FEE_SHARE if order.fee is None else order.fee)
+        fee = book.fees.get(order.id) if order.is_open else order.fee
+        least += filled - (filled * _FEE_SHARE if fee is None else fee)
         # Without a fee it was paid out of what lay there already, or in another asset.
-        most += filled - (order.fee or ZERO)
+        most += filled - (fee or ZERO)
     if not trade.is_open:
         # What it left behind is dust, and counted as such.
         return _Span(min(least, ZERO), max(most, ZERO)) if trade.is_unsettled else _Span()
@@ -192,6 +193,13 @@ def _unknown(pair: str, books: tuple[BotBook, ...], book: Book) -> Iterator[Exch
         ours = order.id in known or order.client_id.startswith(CLOSING)
         if order.pair == pair and not ours and (order.is_open or order.filled):
             yield order
+
+
+def _lags(pair: str, books: tuple[BotBook, ...], book: Book) -> bool:
+    """True when a bot does not know yet how far an order is: that would hide what is over."""
+    orders = (o for each in books for t in each.trades if t.pair == pair for o in t.orders)
+    waiting = ((order, book.order(pair, order.id)) for order in orders if order.is_open)
+    return any(there is None or there.filled > order.filled for order, there in waiting)
 
 
 def _closed(pair: str, book: Book) -> Decimal:

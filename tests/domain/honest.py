@@ -95,6 +95,19 @@ class Bot:
         gone = (o.filled for o in trade.orders if not o.is_entry)
         return sum(got, ZERO) - sum(gone, ZERO)
 
+    def claims(self, pair: str) -> Decimal:
+        """What it holds of a pair, or will say so once it has looked."""
+        found = ZERO
+        for trade in self.trades.values():
+            for order in trade.orders if trade.pair == pair and self._is_there(trade) else ():
+                there = self.account.orders[order.id]
+                fee = self.account.fees.get(order.id) if order.is_open else order.fee
+                found += there.filled - (fee or ZERO) if order.is_entry else -there.filled
+        return found
+
+    def _is_there(self, trade: KnownTrade) -> bool:
+        return trade.is_open or trade.is_unsettled
+
     def exit(self, number: int, share: Decimal, *, stop: bool = False, lost: bool = False) -> None:
         trade = self.trades[number]
         amount = _floor(self.amount(trade) * share, STEP)
