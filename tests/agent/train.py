@@ -27,6 +27,7 @@ from pipelines.domain.release import Release, release_of
 from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.domain.statement import EvidenceSummary, Label, Packed, release_statement
 from pipelines.domain.verdict import Status as Said
+from pipelines.errors import CannotTell
 from pipelines.workflow.place import Place
 from runner.agent.alerts import Alert, Alerts
 from runner.agent.house import House
@@ -119,7 +120,15 @@ class Train:
 
     def end_bot(self, lock: Lock) -> None:
         """kill -9 whoever holds a lock."""
-        self.until(lambda: not lock.signal(signal.SIGKILL), 60)
+
+        def gone() -> bool:
+            try:
+                return not lock.signal(signal.SIGKILL)
+            except CannotTell:
+                # It is dying: its files are closed one after the other.
+                return False
+
+        self.until(gone, 60)
 
     def round(self) -> Status:
         """How everything stands after one whole round of the agent."""

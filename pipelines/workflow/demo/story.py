@@ -192,13 +192,10 @@ class _Train:
         self.chronicle.settled()
 
     def replace(self, environment: str, release: str) -> None:
-        """Open trades keep a release out: open no more, and let time pass until they are closed."""
-        there = (environment, STRATEGY)
-        self.programs.show("sluice", "halt", *there, "--reason", "another release waits")
+        """What ran there drains: let time pass until its trades are closed and this one runs."""
         self.chronicle.pass_until(
             f"{release} runs in {environment}", lambda now: runs(now, environment, release)
         )
-        self.programs.show("sluice", "resume", *there)
 
     def trade(self, environment: str, release: str) -> None:
         """Let time pass until there is an order of its own at the exchange."""
