@@ -7,6 +7,19 @@ from hashlib import sha256
 
 from pipelines.domain.account import ZERO, ExchangeOrder, Side
 
+CLOSING = "sluice-close-"
+"""How orders begin that end an orphan: no bot knows them, and nobody has to."""
+
+
+def orphan_id(account: str, pair: str, order: str) -> str:
+    """The name of an orphan: the same for as long as it is there."""
+    return sha256("\n".join((account, pair, order)).encode()).hexdigest()[:8]
+
+
+def closing_name(orphan: str) -> str:
+    """How orders begin that end this orphan."""
+    return f"{CLOSING}{orphan}-"
+
 
 @dataclass(frozen=True)
 class Orphan:
@@ -46,9 +59,7 @@ class Orphan:
 
     @property
     def id(self) -> str:
-        """Its name: the same for as long as it is there."""
-        told = "\n".join((self.account, self.pair, self.order))
-        return sha256(told.encode()).hexdigest()[:8]
+        return orphan_id(self.account, self.pair, self.order)
 
     @property
     def key(self) -> str:

@@ -14,12 +14,18 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
-from pipelines.domain.account import ZERO, ExchangeOrder, Holding, Lot, Position
+from pipelines.domain.account import ZERO, ExchangeOrder, Holding, Lot, Position, Side
 from pipelines.domain.known import BotBook, KnownTrade, base, known_ids
-from pipelines.domain.orphan import Finding, Missing, MissingStop, Orphan, Stray
-
-CLOSING = "sluice-close-"
-"""How orders are called that end an orphan: no bot knows them, and nobody has to."""
+from pipelines.domain.orphan import (
+    CLOSING,
+    Finding,
+    Missing,
+    MissingStop,
+    Orphan,
+    Stray,
+    closing_name,
+    orphan_id,
+)
 
 
 @dataclass(frozen=True)
@@ -186,12 +192,12 @@ def _span(trade: KnownTrade, book: Book) -> _Span:
 
 
 def _unknown(pair: str, books: tuple[BotBook, ...], book: Book) -> Iterator[ExchangeOrder]:
-    """Orders that no bot knows, and that were executed or may still be, the oldest first."""
+    """Orders that no bot knows, the oldest first."""
     known = known_ids(books)
     told = {o.id: o for o in chain(book.orders.get(pair, ()), book.open_orders)}
     for order in sorted(told.values(), key=lambda order: (order.at, order.id)):
         ours = order.id in known or order.client_id.startswith(CLOSING)
-        if order.pair == pair and not ours and (order.is_open or order.filled):
+        if order.pair == pair and not ours:
             yield order
 
 
@@ -202,10 +208,11 @@ def _lags(pair: str, books: tuple[BotBook, ...], book: Book) -> bool:
     return any(there is None or there.filled > order.filled for order, there in waiting)
 
 
-def _closed(pair: str, book: Book) -> Decimal:
-    """What was sold of orphans already."""
-    told = (o for o in book.orders.get(pair, ()) if o.client_id.startswith(CLOSING))
-    return sum((order.filled for order in told), ZERO)
+def _closed(account: str, order: ExchangeOrder, book: Book) -> Decimal:
+    """What was sold of an orphan already, straight at the exchange."""
+    name = closing_name(orphan_id(account, order.pair, order.id))
+    told = (o for o in book.orders.get(order.pair, ()) if o.client_id.startswith(name))
+    return sum((each.filled for each in told), ZERO)
 
 
 def _of_pair(
@@ -216,7 +223,7 @@ def _of_pair(
     exits = [order for order in strangers if _ends(order, pair, books, book)]
     entries = [order for order in strangers if order not in exits]
     yield from (Stray(declared.account, pair, order) for order in exits if order.is_open)
-    left = _left(entries, _closed(pair, book), over if over > dust else ZERO, book)
+    left = _left(declared.account, entries, over if over > dust else ZERO, book)
     for order, amount in left:
         yield Orphan.of(declared.account, order, amount)
     rest = over - sum((amount for _, amount in left), ZERO) - _leftovers(pair, books)
@@ -237,24 +244,25 @@ def _ends(order: ExchangeOrder, pair: str, books: tuple[BotBook, ...], book: Boo
 
 
 def _left(
-    entries: list[ExchangeOrder], closed: Decimal, over: Decimal, book: Book
+    account: str, entries: list[ExchangeOrder], over: Decimal, book: Book
 ) -> list[tuple[ExchangeOrder, Decimal]]:
-    """Entries that nobody knows, with what is there of each: the oldest was sold again first."""
-    side = entries[0].side if entries else "buy"
-    sold = closed + sum((o.filled for o in entries if o.side != side), ZERO)
-    there: dict[str, Decimal] = {}
-    for order in entries:
-        got = book.got(order) if order.side == side else ZERO
-        there[order.id] = got - min(sold, got)
-        sold -= min(sold, got)
+    """Entries that nobody knows, with what is there of each."""
     found = []
-    # Of what was bought before, some may have been declared since.
+    # Of what was bought before, some may have been declared or sold since.
     for order in reversed(entries):
-        amount = min(there[order.id], over)
+        there = book.got(order) - _closed(account, order, book)
+        adds = order.side == _entry_side(order.pair, book)
+        amount = min(there, over) if adds else ZERO
         over -= amount
         if order.is_open or amount > 0:
             found.append((order, amount))
     return found[::-1]
+
+
+def _entry_side(pair: str, book: Book) -> Side:
+    """What adds to what is there: a sale where a position of futures is short."""
+    short = any(p.pair == pair and p.side == "short" and p.amount for p in book.positions)
+    return "sell" if short else "buy"
 
 
 def _leftovers(pair: str, books: tuple[BotBook, ...]) -> Decimal:

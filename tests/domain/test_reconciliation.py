@@ -12,9 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pipelines.domain.account import Position
 from pipelines.domain.known import BotBook, KnownOrder, KnownTrade
-from pipelines.domain.orphan import Missing, MissingStop, Orphan, Stray
+from pipelines.domain.orphan import Missing, MissingStop, Orphan, Stray, closing_name
 from pipelines.domain.reconciliation import (
-    CLOSING,
     Book,
     Declared,
     findings,
@@ -202,15 +201,44 @@ def test_an_owner_who_sold_an_orphan_himself_has_none_any_more(bot: Bot) -> None
     assert orphans(bot) == []
 
 
-def test_an_orphan_that_was_closed_here_is_over_and_a_newer_one_is_not(bot: Bot) -> None:
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_orphan_that_was_closed_here_is_over_and_the_other_is_not(bot: Bot, which: int) -> None:
     for _ in range(2):
         bot.account.fill(bot.account.place(BTC, "buy", Decimal(1)), Decimal(1))
-    first, second = orphans(bot)
-    sold = bot.account.place(BTC, "sell", first.amount)
-    bot.account.orders[sold] = replace(bot.account.orders[sold], client_id=f"{CLOSING}{first.id}")
-    assert [each.order for each in orphans(bot)] == [first.order, second.order]
-    bot.account.fill(sold, first.amount)
-    assert [each.order for each in orphans(bot)] == [second.order]
+    both = orphans(bot)
+    closed, stays = both[which], both[1 - which]
+    sold = bot.account.place(BTC, "sell", closed.amount)
+    named = replace(bot.account.orders[sold], client_id=f"{closing_name(closed.id)}0")
+    bot.account.orders[sold] = named
+    assert [each.order for each in orphans(bot)] == [each.order for each in both]
+    bot.account.fill(sold, closed.amount)
+    assert [each.order for each in orphans(bot)] == [stays.order]
+
+
+def test_a_sale_of_the_owner_s_own_coins_is_no_entry(bot: Bot) -> None:
+    bot.account.held["BTC"] = Decimal(2)
+    bot.account.fill(bot.account.place(BTC, "sell", Decimal(1)), Decimal(1))
+    bot.account.fill(bot.account.place(BTC, "buy", Decimal("0.1")), Decimal("0.1"))
+    own = replace(PAPER, holdings={"BTC": Decimal(1)})
+    assert [(each.side, each.order) for each in orphans(bot, own)] == [("buy", "2")]
+
+
+def test_an_entry_of_nobody_of_which_dust_is_left_is_no_orphan(bot: Bot) -> None:
+    bot.account.fill(bot.account.place(BTC, "buy", Decimal(1)), Decimal(1))
+    bot.account.held["BTC"] = DUST
+    bot.account.place(ETH, "buy", Decimal(1))
+    assert [each.pair for each in orphans(bot)] == [ETH]
+    bot.account.held["BTC"] += Decimal("0.00000001")
+    assert [each.pair for each in orphans(bot)] == [BTC, ETH]
+
+
+def test_what_a_bot_has_not_heard_of_yet_hides_no_orphan(bot: Bot) -> None:
+    order = bot.enter(BTC, Decimal("0.5"))
+    bot.account.fill(order, Decimal("0.5"))
+    # The fee of the one is nearly as much as the other.
+    lost = bot.account.place(BTC, "buy", Decimal("0.0006"))
+    bot.account.fill(lost, Decimal("0.0006"))
+    assert [each.order for each in orphans(bot)] == [lost]
 
 
 def test_a_stop_that_was_filled_while_its_bot_was_dead_is_nothing_to_tell(bot: Bot) -> None:

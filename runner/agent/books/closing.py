@@ -10,7 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 from pipelines.domain.account import ZERO, ExchangeOrder, Lot
 from pipelines.domain.entry import Orphaned
 from pipelines.domain.known import base
-from pipelines.domain.reconciliation import CLOSING
+from pipelines.domain.orphan import closing_name
 from pipelines.errors import CannotTell
 from runner.agent.books.client import Client
 
@@ -67,7 +67,7 @@ def _left(client: Client, orphan: Orphaned, since: datetime) -> tuple[Decimal, i
 
 
 def _is_ours(order: ExchangeOrder, orphan: Orphaned) -> bool:
-    return order.client_id.startswith(f"{CLOSING}{orphan.orphan}-")
+    return order.client_id.startswith(closing_name(orphan.orphan))
 
 
 def _free(client: Client, orphan: Orphaned) -> Decimal:
@@ -81,5 +81,5 @@ def _whole(amount: Decimal, lot: Lot) -> Decimal:
 
 
 def _sell(client: Client, orphan: Orphaned, amount: Decimal, number: int) -> None:
-    name = {"clientOrderId": f"{CLOSING}{orphan.orphan}-{number}"}
+    name = {"clientOrderId": f"{closing_name(orphan.orphan)}{number}"}
     client.ask("create_order", orphan.pair, "market", "sell", float(amount), None, params=name)
