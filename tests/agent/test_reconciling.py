@@ -32,7 +32,7 @@ class Agent:
         self.reconciling = Reconciling(House(folder), None, Alerts(folder / "alerts.jsonl"))
         where = root / "environments" / "demo" / "sandbox.yaml"
         environment = documents.load(where, Environment, str(where))
-        trader = Trader("beat", folder / "live.sqlite", ("ETH/USDT",))
+        trader = Trader("beat", "beat", folder / "live.sqlite", ("ETH/USDT",))
         self.account = Account(environment, "sandbox", "spot", Priority.LIVE, (trader,))
         self.entries: list[Entry] = []
 

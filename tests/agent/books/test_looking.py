@@ -46,7 +46,7 @@ class Host:
                 name,
                 "spot",
                 priority,
-                (Trader("beat", root / "nowhere.sqlite", PAIRS),),
+                (Trader("beat", "beat", root / "nowhere.sqlite", PAIRS),),
             )
             for name, priority in zip(NAMES, (Priority.OLD, Priority.LIVE), strict=True)
         ]
@@ -167,7 +167,7 @@ def test_a_database_that_cannot_be_read_is_no_all_clear(host: Host, tmp_path: Pa
     broken: Any = tmp_path / "live.sqlite"
     broken.write_bytes(b"no database" * 100)
     for number, account in enumerate(host.accounts):
-        traders = (Trader("beat", broken, PAIRS),)
+        traders = (Trader("beat", "beat", broken, PAIRS),)
         host.accounts[number] = Account(
             account.environment, account.name, "spot", account.priority, traders
         )
