@@ -130,7 +130,7 @@ def test_freqtrade_would_have_refused_a_wrong_one(
     there = environment("test")
     config, laid = declared(strategy, there), bot.private(there, {}, ACCESS)
     if broken == "declared":
-        config["initial_state"] = "trading"
+        config["stake_amount"] = "everything"
     else:
         laid["api_server"]["jwt_secret_key"] = "short"
     ended = freqtrade(tmp_path, config, laid, "dry_run")
