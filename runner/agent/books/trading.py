@@ -16,7 +16,7 @@ from pipelines.domain.budget import Priority
 from pipelines.domain.candles import TradingMode
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
-from pipelines.domain.reconciliation import CLOSING
+from pipelines.domain.orphan import CLOSING
 from pipelines.errors import CannotTell
 from runner.agent.books.accounts import Account, client_of
 from runner.agent.books.client import Client
