@@ -24,7 +24,7 @@ def _timeless(text: str) -> list[str]:
 
 @pytest.mark.freqtrade
 def test_its_transcript_is_what_the_command_prints(root: Path, tmp_path: Path) -> None:
-    (transcript,) = _blocks(root, "console")
+    transcript, _ = _blocks(root, "console")
     prompt, shown = transcript.split("\n", 1)
     command = prompt.removeprefix("$ ./sluice ").split()
     ended = subprocess.run(

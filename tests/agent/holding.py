@@ -94,7 +94,9 @@ def holding(lay: Lay, name: str, **how: object) -> Iterator[Holding]:
     """A live bot that was promoted by hand and runs."""
     with lay() as train:
         funds = {"USDT": Decimal(250)}
-        account = NewAccount(name=name, key=f"key {name}", secret="secret", funds=funds)
+        account = NewAccount(
+            name=name, key=f"key {name}", secret="secret", funds=funds, addresses=("127.0.0.1",)
+        )
         train.exchange.ask("account", account)
         train.secret("sandbox", f"key {name}")
         release = train.release(**how)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ list of processes tell what happened.
 """
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -206,6 +207,13 @@ class TestTheWholeDemo:
         (only,) = ran_there
         assert runs(told.samples[-1], "prod", only or "")
 
+    def test_it_ends_as_the_readme_shows(self, ran: Ran, root: Path) -> None:
+        readme = (root / "README.md").read_text(encoding="utf-8")
+        shown = readme.partition("$ sluice status\n")[2].partition("```")[0]
+        printed = {_plain(line) for line in ran.said.splitlines()}
+        assert shown
+        assert [line for line in shown.splitlines() if _plain(line) not in printed] == []
+
     def test_it_leaves_a_page(self, ran: Ran) -> None:
         page = (ran.out / "index.html").read_text()
         assert "SYNTHETIC CANDLES" in page
@@ -225,6 +233,11 @@ class TestTheWholeDemo:
         key = (ran.out / "keys" / demo_project.APPROVER).read_text().splitlines()[1]
         assert key not in ran.said
         assert "--account=sandbox:…:…:USDT=250:ip=127.0.0.1" in ran.said
+
+
+def _plain(line: str) -> str:
+    """A line without its figures, which are another market's, another pin's or another day's."""
+    return " ".join(re.sub(r"\S*\d\S*", "#", line).split())
 
 
 def timeline(ran: Ran) -> Timeline:
