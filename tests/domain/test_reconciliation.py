@@ -217,25 +217,26 @@ def test_the_orphan_that_was_closed_here_is_over_and_the_other_is_not(bot: Bot, 
 
 def test_a_sale_of_the_owner_s_own_coins_is_no_entry(bot: Bot) -> None:
     bot.account.held["BTC"] = Decimal(2)
-    bot.account.fill(bot.account.place(BTC, "sell", Decimal(1)), Decimal(1))
     bot.account.fill(bot.account.place(BTC, "buy", Decimal("0.1")), Decimal("0.1"))
+    bot.account.fill(bot.account.place(BTC, "sell", Decimal(1)), Decimal(1))
     own = replace(PAPER, holdings={"BTC": Decimal(1)})
-    assert [(each.side, each.order) for each in orphans(bot, own)] == [("buy", "2")]
+    assert [(each.side, each.order) for each in orphans(bot, own)] == [("buy", "1")]
 
 
 def test_an_entry_of_nobody_of_which_dust_is_left_is_no_orphan(bot: Bot) -> None:
     bot.account.fill(bot.account.place(BTC, "buy", Decimal(1)), Decimal(1))
+    waits = bot.account.place(BTC, "buy", Decimal(1))
     bot.account.held["BTC"] = DUST
-    bot.account.place(ETH, "buy", Decimal(1))
-    assert [each.pair for each in orphans(bot)] == [ETH]
+    assert [each.order for each in orphans(bot)] == [waits]
     bot.account.held["BTC"] += Decimal("0.00000001")
-    assert [each.pair for each in orphans(bot)] == [BTC, ETH]
+    assert [each.order for each in orphans(bot)] == ["1", waits]
 
 
 def test_what_a_bot_has_not_heard_of_yet_hides_no_orphan(bot: Bot) -> None:
-    order = bot.enter(BTC, Decimal("0.5"))
-    bot.account.fill(order, Decimal("0.5"))
-    # The fee of the one is nearly as much as the other.
+    held(bot, amount="0.0006")
+    bot.exit(1, Decimal(1))
+    bot.account.fill("2", Decimal("0.0006"))
+    # As much as was sold.
     lost = bot.account.place(BTC, "buy", Decimal("0.0006"))
     bot.account.fill(lost, Decimal("0.0006"))
     assert [each.order for each in orphans(bot)] == [lost]

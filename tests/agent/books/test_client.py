@@ -135,16 +135,12 @@ def test_time_that_moved_by_hours_is_found_again(traded: Running) -> None:
 
 
 def test_the_way_the_process_rounds_is_left_alone(traded: Running) -> None:
-    before = decimal.getcontext().copy()
     there = client(traded)
-    there.balances()
-    there.open_orders(PAIRS)
-    after = decimal.getcontext()
-    assert (after.prec, after.rounding, after.traps) == (
-        before.prec,
-        before.rounding,
-        before.traps,
-    )
+    with decimal.localcontext(decimal.Context(rounding=decimal.ROUND_HALF_EVEN)):
+        there.lots(PAIRS)
+        there.ask("amount_to_precision", "BTC/USDT", 0.123456789)
+        after = decimal.getcontext()
+        assert (after.rounding, after.traps[decimal.Underflow]) == (decimal.ROUND_HALF_EVEN, False)
 
 
 def test_what_is_wrong_is_told_without_what_is_secret(traded: Running) -> None:
@@ -184,8 +180,9 @@ def test_an_exchange_that_says_nothing_is_given_up_in_real_time(
     there = client(traded)
     traded.fault("timeout", times=1)
     begun = time.monotonic()
-    with pytest.raises(CannotTell, match="RequestTimeout"):
+    with pytest.raises(CannotTell, match="RequestTimeout") as silent:
         there.balances()
+    assert "timestamp" not in silent.value.message
     assert time.monotonic() - begun < 3
     traded.clear()
 
