@@ -23,12 +23,14 @@ from pipelines.errors import BadInput, CannotTell, Refused
 MANIFEST = "manifest.json"
 
 _HEX, _NAME = "[0-9a-f]{64}", "[a-z][a-z0-9_-]{0,31}"
+_SEAT = r"[A-Za-z_][A-Za-z0-9_]{0,63}(\.2)?"
 _KEYS = rf"secrets/{_NAME}/keys/[0-9a-f]{{16}}|secrets/host\.key|keys/[a-z0-9_-]{{1,64}}\.pem"
 _FORMS = (
     r"ledger\.(sqlite|head)",
     r"alerts\.jsonl",
     rf"releases/{_HEX}\.(tar|dsse)",
-    rf"bots/(demo\.)?{_NAME}/[A-Za-z_][A-Za-z0-9_]{{0,63}}/(dry_run|live)\.sqlite",
+    rf"bots/(demo\.)?{_NAME}/{_SEAT}/(dry_run|live)\.sqlite",
+    rf"(guard|owners)/{_NAME}\.{_SEAT}\.json",
     rf"secrets/{_NAME}/values\.json",
     r"train/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.yaml",
     rf"venvs/{_HEX}\.txt",

@@ -98,6 +98,9 @@ class Backup:
         for mode in get_args(Mode):
             for path in home.glob(f"bots/*/*/{mode}.sqlite"):
                 yield path.relative_to(home).as_posix(), path
+        # Whose the trades in them are, and what protections remember of each bot.
+        for name in ("guard", "owners"):
+            yield from ((f"{name}/{path.name}", path) for path in home.glob(f"{name}/[!.]*.json"))
         yield from ((f"train/{path.name}", path) for path in self.train.glob("[!.]*.yaml"))
         for path in home.glob(f"venvs/[!.]*/{venvs.LOCK}"):
             yield f"venvs/{path.parent.name}.txt", path

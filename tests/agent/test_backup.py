@@ -36,6 +36,7 @@ from tests.agent.doomed import Steps
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 VALUE = "a-key-that-nobody-may-see"
 BOTS = "bots/sandbox/beat/live.sqlite"
+OWNER, GUARD = "owners/sandbox.beat.json", "guard/sandbox.beat.2.json"
 
 
 def promotion(environment: str) -> Promotion:
@@ -67,6 +68,9 @@ def source(tmp_path: Path, root: Path) -> Backup:
     with closing(sqlite3.connect(house.home / BOTS)) as database:
         database.executescript("CREATE TABLE trades (id INTEGER); INSERT INTO trades VALUES (7);")
     (house.home / "bots/sandbox/beat/log").write_text("not needed")
+    for name in (OWNER, GUARD):
+        (house.home / name).parent.mkdir()
+        (house.home / name).write_text("{}")
     (house.home / "keys").mkdir()
     (house.home / "keys" / "host.pem").write_text("PRIVATE")
     Alerts(house.alerts).raise_(Alert(at=NOW, severity="notice", text="hello"))
@@ -102,8 +106,10 @@ def test_what_is_needed_to_go_on_comes_back_and_nothing_else(
     assert expected == [
         "alerts.jsonl",
         BOTS,
+        GUARD,
         "ledger.head",
         "ledger.sqlite",
+        OWNER,
         "releases/" + "a" * 64 + ".dsse",
         "releases/" + "a" * 64 + ".tar",
         "secrets/sandbox/values.json",
