@@ -71,7 +71,7 @@ def test_what_was_delivered_runs_verified_and_as_a_user_of_its_own(delivered: Go
 
     assert (there.running, there.desired) == (str(release.id), str(release.id))
     assert (there.verified, there.healthy, there.decision) == (True, True, "")
-    assert train.counted() == {"lease": 1, "promotion": 1, "verified": 1}
+    assert train.counted() == {"lease": 1, "delivered": 1, "promotion": 1, "verified": 1}
     own = user_of("test")
     process = Path(f"/proc/{train.pid('test')}")
     assert process.stat().st_uid == (own.uid if own else os.geteuid())
