@@ -45,8 +45,9 @@ def backup(opening: Opening, file: Path, with_keys: bool, known: bool) -> None:
     """Write everything that is needed to go on elsewhere into FILE, also while bots trade.
 
     \b
-    The ledger and its head, releases, bots' databases and whose they are, secrets as they lie (encrypted), alerts,
-    environments and trust.yaml of the train, the locks of what 'packages add' installed.
+    The ledger and its head, releases, bots' databases and whose they are, secrets as they lie
+    (encrypted), alerts, environments and trust.yaml of the train, the locks of what
+    'packages add' installed.
 
     The keys that open the secrets are not in it: keep <home>/secrets/*/keys elsewhere, once.
     """

@@ -193,7 +193,7 @@ def test_a_hold_keeps_a_release_out_that_is_delivered_nevertheless(
     assert ended.returncode == 0, ended.stderr
     assert "not wanted in test: hold: test is on hold by " in ended.stdout
     more = {kind: before.get(kind, 0) + 1 for kind in ("delivered", "unheld")}
-    assert train.counted() == {**before, **more}
+    assert train.counted() == before | more
 
 
 def test_a_tag_that_does_not_bring_a_release_in_is_not_used_up(
