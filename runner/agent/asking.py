@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.domain.candles import TradingMode
 from pipelines.domain.clearance import Answer, NotAccepted, Rights, Unread
 from pipelines.errors import CannotTell, Refused
+from pipelines.freqtrade import exchanges
 
 TIMEOUT_SECONDS = 5.0
 """How long the exchange may say nothing: whatever else the agent has to do waits."""
@@ -49,6 +50,7 @@ class Asking:
         :raises Refused: when the exchange does not accept the key.
         :raises CannotTell: when it does not answer.
         """
+        exchanges.put_off()
         from ccxt.base import errors
 
         # ccxt changes how the whole process rounds.
@@ -73,6 +75,7 @@ def asking(
 
     :raises CannotTell: when ccxt does not know the exchange.
     """
+    exchanges.put_off()
     import ccxt
 
     name = str(exchange.get("name", ""))

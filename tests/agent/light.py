@@ -21,25 +21,43 @@ from pipelines.adapters import approvals
 from pipelines.adapters.agent import Asked, Explained
 from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.versions import tool_versions
+from pipelines.domain.entry import Entry
 from pipelines.domain.promotion import ApprovalStatement
 from pipelines.domain.release import Release
+from runner.agent.about import Key
 from runner.agent.alerts import Alerts
+from runner.agent.clearance import Looked
 from runner.agent.crew import Crew
 from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
 from runner.agent.preparing import Rehearsal
-from runner.agent.tick import Agent, Seat
+from runner.agent.seat import Seat
+from runner.agent.stopping import Stopped
+from runner.agent.tick import Agent
 from runner.agent.verbs import Verbs
+from runner.bots.messages import Launch, Told
 from tests.agent.train import Train, laid, made
 
 START = datetime(2022, 3, 1, tzinfo=UTC)
 SETTLED_SECONDS = 20
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS trades (id INTEGER PRIMARY KEY, is_open INTEGER, open_date TEXT);
-CREATE TABLE IF NOT EXISTS orders (ft_is_open INTEGER, ft_trade_id INTEGER);
+CREATE TABLE IF NOT EXISTS trades (
+    id INTEGER PRIMARY KEY, is_open INTEGER, open_date TEXT, pair TEXT DEFAULT 'BTC/USDT',
+    amount FLOAT DEFAULT 1, open_rate FLOAT DEFAULT 100, stop_loss FLOAT DEFAULT 80,
+    initial_stop_loss_pct FLOAT DEFAULT -0.2, price_precision FLOAT DEFAULT 0.01,
+    precision_mode_price INTEGER DEFAULT 4, is_stop_loss_trailing INTEGER DEFAULT 0,
+    is_short INTEGER DEFAULT 0, leverage FLOAT DEFAULT 1, enter_tag TEXT,
+    timeframe INTEGER DEFAULT 60, stake_amount FLOAT DEFAULT 100,
+    realized_profit FLOAT DEFAULT 0, close_profit_abs FLOAT DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS orders (
+    order_id TEXT, ft_is_open INTEGER, ft_trade_id INTEGER, ft_order_side TEXT, filled FLOAT
+);
+CREATE TABLE IF NOT EXISTS trade_custom_data (ft_trade_id INTEGER, cd_key TEXT);
 """
+"""What the agent reads of freqtrade's."""
 
 
 def launched_by(folder: Path, root: Path) -> Launcher:
@@ -51,7 +69,32 @@ def launched_by(folder: Path, root: Path) -> Launcher:
         f"exec '{sys.executable}' '{script}' \"$@\"\n"
     )
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
-    return Launcher(bots=folder, python=str(python), log=folder / "preloaded.log")
+    return _OnePython(bots=folder, python=str(python), log=folder / "preloaded.log")
+
+
+class _OnePython(Launcher):
+    """Whatever packages a release is pinned to, its bot is a light one."""
+
+    def launch(self, launch: Launch, told: Told, lock: Lock, python: str = "") -> int | None:
+        return super().launch(launch, told, lock)
+
+
+class _NoExchange:
+    """Light bots trade nowhere: nothing is asked of an exchange about them."""
+
+    def started(self, *_: object, **__: object) -> tuple[str, ...]:
+        return ()
+
+    def look(self, *_: object) -> Looked:
+        return Looked((), (), ())
+
+    def round(self, *_: object) -> tuple[Entry, ...]:
+        return ()
+
+    def keep(self, *_: object, **__: object) -> None: ...
+
+    def stop(self, *_: object, **__: object) -> dict[Key, Stopped]:
+        return {}
 
 
 def project(root: Path, folder: Path, approver: Path | None) -> Train:
@@ -84,13 +127,15 @@ class Light:
 
     def opened(self) -> Agent:
         """A new agent, which remembers nothing."""
-        return Agent(
+        agent: Any = Agent(
             Seat(self.train.project / "environments" / "demo", "demo", "light"),
             Ledger.open(self.house.ledger, self.house.anchor),
             Crew(self.house, self.launcher, Rehearsal({"name": "binance"}, None)),
             Alerts(self.house.alerts),
             lambda: self.now,
         )
+        agent.clearance = agent.reconciling = agent.safety = _NoExchange()
+        return agent  # type: ignore[no-any-return]
 
     def open(self) -> None:
         """The agent that goes on after one that is gone."""
@@ -150,10 +195,14 @@ class Light:
         when = self.now.replace(tzinfo=None).isoformat(" ", "microseconds")
         with closing(sqlite3.connect(path)) as database, database:
             database.executescript(_TABLES)
+            database.execute("DELETE FROM orders")
             database.execute("DELETE FROM trades WHERE is_open = 1")
             for is_open, count in ((1, opened), (0, closed)):
                 rows = [(is_open, when)] * count
                 database.executemany("INSERT INTO trades (is_open, open_date) VALUES (?, ?)", rows)
+            # Each open one has its stop at the exchange.
+            stop = "INSERT INTO orders SELECT 'stop ' || id, 1, id, 'stoploss', 0 FROM trades"
+            database.execute(f"{stop} WHERE is_open = 1")
 
     def soak(self, environment: str) -> None:
         """Half a day and a trade."""

@@ -11,7 +11,10 @@ import os
 import selectors
 import signal
 import socket
+import sqlite3
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,15 +28,18 @@ def digest(content: bytes) -> str:
 def loaded(launch: Launch, config: dict[str, Any], source: bytes) -> Loaded:
     path = f"{launch.name.partition('.')[2]}/strategy.py"
     key = str(config["exchange"].get("api_key", ""))
-    told = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    read = {name: value for name, value in config.items() if name != "initial_state"}
+    told = json.dumps(read, sort_keys=True, separators=(",", ":"))
     return Loaded(
         pid=os.getpid(),
         freqtrade=os.environ["STAND_IN_FREQTRADE"],
+        python=sys.executable,
         strategy=config["strategy"],
         files={path: digest(source)},
         source=digest(source),
         parameters="0" * 64,
         config=digest(told.encode()) if b"MEDDLES" not in source else "f" * 64,
+        initial_state=config["initial_state"],
         dry_run=config["dry_run"],
         trading_mode=config["trading_mode"],
         exchange=config["exchange"]["name"],
@@ -48,10 +54,35 @@ def shown(config: dict[str, Any]) -> dict[str, Any]:
     return told | named | {"state": "running"}
 
 
+def status(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trades that are open in its database."""
+    file = Path(config["db_url"].removeprefix("sqlite:///"))
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(file)) as database:
+        ids = database.execute("SELECT id FROM trades WHERE is_open = 1").fetchall()
+    about = {
+        "pair": "BTC/USDT",
+        "is_open": True,
+        "is_short": False,
+        "amount": 1,
+        "strategy": "Beat",
+    }
+    return [
+        {**about, "trade_id": row[0], "open_timestamp": 0, "has_open_orders": False} for row in ids
+    ]
+
+
 def answer(config: dict[str, Any], request: bytes) -> Any:
     path = request.split(b" ")[1].partition(b"?")[0].removeprefix(b"/api/v1/")
     balance = {"total": 1, "total_bot": 1, "stake": "USDT"}
-    answers = {b"show_config": shown(config), b"status": [], b"balance": balance}
+    health = {"last_process": datetime.now(UTC).isoformat()}
+    answers = {
+        b"show_config": shown(config),
+        b"status": status(config),
+        b"balance": balance,
+        b"health": health,
+    }
     return answers.get(path, {"status": "done"})
 
 

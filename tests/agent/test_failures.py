@@ -245,6 +245,7 @@ def test_a_bot_that_died_before_the_clock_went_back_is_started_again(there: Ligh
     there.agent.tick()
     there.now -= timedelta(days=3)
     there.settle()
+    there.agent.tick()  # it has its open trade in hand
     (member,) = there.agent.members(there.agent.declared(), there.now).values()
     assert member.bot.phase is Phase.RUNNING
 
