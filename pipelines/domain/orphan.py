@@ -7,8 +7,11 @@ from hashlib import sha256
 
 from pipelines.domain.account import ZERO, ExchangeOrder, Side
 
-CLOSING = "sluice-close-"
-"""How orders begin that end an orphan: no bot knows them, and nobody has to."""
+OURS = "sluice-"
+"""How orders begin that the agent sent itself: no bot knows them, and nobody has to."""
+
+CLOSING = f"{OURS}close-"
+"""How those begin that end a trade whose bot could not."""
 
 
 def orphan_id(account: str, pair: str, order: str) -> str:
@@ -18,7 +21,7 @@ def orphan_id(account: str, pair: str, order: str) -> str:
 
 def closing_name(orphan: str) -> str:
     """How orders begin that end this orphan."""
-    return f"{CLOSING}{orphan}-"
+    return f"{OURS}orphan-{orphan}-"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pipelines.domain.account import ZERO, ExchangeOrder, Holding, Lot, Position
 from pipelines.domain.known import BotBook, KnownTrade, base, known_ids
 from pipelines.domain.orphan import (
     CLOSING,
+    OURS,
     Finding,
     Missing,
     MissingStop,
@@ -196,7 +197,7 @@ def _unknown(pair: str, books: tuple[BotBook, ...], book: Book) -> Iterator[Exch
     known = known_ids(books)
     told = {o.id: o for o in chain(book.orders.get(pair, ()), book.open_orders)}
     for order in sorted(told.values(), key=lambda order: (order.at, order.id)):
-        ours = order.id in known or order.client_id.startswith(CLOSING)
+        ours = order.id in known or order.client_id.startswith(OURS)
         if order.pair == pair and not ours:
             yield order
 
@@ -229,7 +230,7 @@ def _of_pair(
     rest = over - sum((amount for _, amount in left), ZERO) - _leftovers(pair, books)
     if rest > dust:
         yield Orphan.coins(declared.account, pair, rest)
-    if short > dust:
+    if short - _ended(pair, books, book) > dust:
         yield Missing(declared.account, pair, short)
 
 
@@ -263,6 +264,13 @@ def _entry_side(pair: str, book: Book) -> Side:
     """What adds to what is there: a sale where a position of futures is short."""
     short = any(p.pair == pair and p.side == "short" and p.amount for p in book.positions)
     return "sell" if short else "buy"
+
+
+def _ended(pair: str, books: tuple[BotBook, ...], book: Book) -> Decimal:
+    """What the agent sold of trades itself, of which their bots have not heard yet."""
+    known, told = known_ids(books), book.orders.get(pair, ())
+    closing = (o for o in told if o.client_id.startswith(CLOSING) and o.id not in known)
+    return sum((order.filled for order in closing), ZERO)
 
 
 def _leftovers(pair: str, books: tuple[BotBook, ...]) -> Decimal:

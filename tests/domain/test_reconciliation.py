@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pipelines.domain.account import Position
 from pipelines.domain.known import BotBook, KnownOrder, KnownTrade
-from pipelines.domain.orphan import Missing, MissingStop, Orphan, Stray, closing_name
+from pipelines.domain.orphan import CLOSING, Missing, MissingStop, Orphan, Stray, closing_name
 from pipelines.domain.reconciliation import (
     Book,
     Declared,
@@ -213,6 +213,17 @@ def test_the_orphan_that_was_closed_here_is_over_and_the_other_is_not(bot: Bot, 
     assert [each.order for each in orphans(bot)] == [each.order for each in both]
     bot.account.fill(sold, closed.amount)
     assert [each.order for each in orphans(bot)] == [stays.order]
+
+
+def test_what_the_agent_sold_of_a_trade_itself_is_not_missing(bot: Bot) -> None:
+    held(bot)
+    bot.exit(1, Decimal(1), lost=True)
+    bot.account.orders["2"] = replace(bot.account.orders["2"], client_id=f"{CLOSING}0123-0")
+    assert look((bot.book(),), bot.account, PAPER) == ()
+    bot.account.fill("2", Decimal(1))
+    assert look((bot.book(),), bot.account, PAPER) == ()
+    bot.knows(1, "2")
+    assert look((bot.book(),), bot.account, PAPER) == ()
 
 
 def test_a_sale_of_the_owner_s_own_coins_is_no_entry(bot: Bot) -> None:

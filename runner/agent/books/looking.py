@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pipelines.domain.account import ExchangeOrder, Holding
 from pipelines.domain.budget import Due, Spent, chosen, is_late
+from pipelines.domain.known import BotBook
 from pipelines.domain.orphan import Finding
 from pipelines.domain.reconciliation import Book, Unexplained, findings, strange_coins, unexplained
 from pipelines.domain.sighting import Sighting, sighted
@@ -182,11 +183,11 @@ class Looking:
         lots, prices = client.lots(pairs), self._prices(memory, client, pairs)
         book = Book(balances, lots, prices, open_orders, positions)
         # Whatever a bot wrote down until now explains what was told before.
-        puzzles = unexplained(account.books(), book, own)
+        puzzles = unexplained(_books(account, pairs), book, own)
         memory.examined = {each: self._examined(memory, client, each, now) for each in puzzles}
         orders = {each.pair: found.orders for each, found in memory.examined.items()}
         fees = {o: fee for found in memory.examined.values() for o, fee in found.fees.items()}
-        book, bots = replace(book, orders=orders, fees=fees), account.books()
+        book, bots = replace(book, orders=orders, fees=fees), _books(account, pairs)
         real = self.real()
         memory.sightings = sighted(memory.sightings, findings(bots, book, own), now, real)
         memory.last, memory.balances, memory.open_orders = real, balances, open_orders
@@ -219,3 +220,11 @@ class Looking:
         if old or not set(pairs) <= set(memory.prices):
             memory.prices, memory.priced = client.prices(pairs), real
         return memory.prices
+
+
+def _books(account: Account, pairs: Iterable[str]) -> tuple[BotBook, ...]:
+    """What bots know by now, of the pairs that the exchange was asked for."""
+    books = account.books()
+    if new := sorted({pair for each in books for pair in each.pairs} - set(pairs)):
+        raise CannotTell(f"{account.name}: {', '.join(new)}: is traded only since a moment ago")
+    return books

@@ -11,6 +11,7 @@ from pipelines import documents
 from pipelines.domain.account import ZERO
 from pipelines.domain.budget import LATE, Priority
 from pipelines.domain.environment import Environment
+from pipelines.domain.known import BotBook
 from pipelines.domain.orphan import Orphan
 from runner.agent.books import client as client_module
 from runner.agent.books.accounts import Account, Trader
@@ -161,6 +162,19 @@ def test_an_exchange_that_does_not_answer_is_waited_for_once(
     assert host.opened == ["bob"]
     after = host.look()
     assert {each.trouble for each in after.values()} == {""}
+
+
+def test_a_pair_that_a_bot_begins_to_trade_meanwhile_is_looked_at_the_next_time(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([PAIRS, (*PAIRS, "SOL/USDT")] * 2)
+
+    def books(_: Account) -> tuple[BotBook, ...]:
+        return (BotBook("sandbox", "beat", frozenset(next(answers, (*PAIRS, "SOL/USDT")))),)
+
+    monkeypatch.setattr(Account, "books", books)
+    assert "SOL/USDT: is traded only since" in host.look()["bob"].trouble
+    assert host.look()["bob"].trouble == ""
 
 
 def test_a_database_that_cannot_be_read_is_no_all_clear(host: Host, tmp_path: Path) -> None:
