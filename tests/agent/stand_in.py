@@ -102,6 +102,7 @@ def serve(listening: socket.socket, config: dict[str, Any]) -> NoReturn:
 def become(launch: Launch, secrets: int, lock: int) -> NoReturn:
     try:
         os.setsid()
+        os.chdir(launch.folder)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         holder = Holder(name=launch.name, pid=os.getpid(), identity=launch.identity)
         os.pwrite(lock, holder.model_dump_json().encode() + b"\n", 0)

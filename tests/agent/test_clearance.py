@@ -235,6 +235,10 @@ def live(lay: Lay) -> Iterator[tuple[Train, Release]]:
 Live = tuple[Train, Release]
 
 
+BOTH = 2
+"""The exchange's book is looked at first in every round, then the key."""
+
+
 def database(train: Train) -> Path:
     return train.home / "bots" / "demo.sandbox" / "beat" / "live.sqlite"
 
@@ -269,7 +273,7 @@ def test_a_bot_without_open_trades_waits_until_its_key_can_be_read(live: Live) -
     train, release = live
     stepped_until(train, open_=False)
 
-    there = dies(train, lambda: train.exchange.fault("server_error", account="live", times=1))
+    there = dies(train, lambda: train.exchange.fault("server_error", account="live", times=BOTH))
 
     assert (there.phase, there.running) == ("failed", None)
     told = "key unread: what the key of sandbox/sandbox at binance may do could not be read"
@@ -282,7 +286,7 @@ def test_a_bot_with_open_trades_is_started_though_its_key_cannot_be_read(live: L
     stepped_until(train, open_=True)
     left, before, told = open_trades(database(train)), sent(train), len(train.alerts())
 
-    dies(train, lambda: train.exchange.fault("server_error", account="live", times=1))
+    dies(train, lambda: train.exchange.fault("server_error", account="live", times=BOTH))
     there = train.until_phase("sandbox", "running")
 
     assert (there.running, there.open_trades) == (str(release.id), left)
@@ -299,7 +303,7 @@ def test_after_a_reboot_it_is_the_same(live: Live) -> None:
     train.kill()
     train.end_bot(train.house.lock("sandbox", "beat"))
     train.house.record("sandbox", "beat").unlink()
-    train.exchange.fault("server_error", account="live", times=1)
+    train.exchange.fault("server_error", account="live", times=BOTH)
     told = len(train.alerts())
 
     train.start()
@@ -322,21 +326,21 @@ def test_what_is_known_to_be_wrong_keeps_it_from_its_open_trades(live: Live) -> 
     assert train.until_phase("sandbox", "running").running == str(release.id)
 
 
-def test_a_release_that_never_was_there_waits_though_trades_are_open(live: Live) -> None:
-    """Only what was let in once goes on: here the ledger knows of no verification."""
+def test_a_release_that_never_was_there_gets_no_open_trades(live: Live) -> None:
+    """Here nobody wrote down whose the trades are."""
     train, _ = live
     stepped_until(train, open_=True)
     other = train.home.parent / "other"
     copytree(train.home / "bots", other / "bots")
     copytree(train.home / "secrets", other / "secrets")
     copytree(train.home / "releases", other / "releases")
-    train.exchange.fault("server_error", account="live", times=1)
+    train.exchange.fault("server_error", account="live", times=BOTH)
     second = Train(train.project, other, train.exchange, train.key)
     second.want("sandbox", train.release())
     second.start()
     try:
         told = second.strategy("sandbox").decision
-        assert "key unread" in told
+        assert "nobody knows which release opened its trades" in told
         assert not second.house.lock("sandbox", "beat").held()
     finally:
         train.exchange.clear()
@@ -368,7 +372,13 @@ def test_trades_on_paper_are_never_taken_for_money(live: Live) -> None:
     assert "should be a database that was never used in dry_run" in there.decision
     assert "nobody can tell what was traded in it" in unreadable.decision
     assert (there.running, unreadable.running) == (None, None)
-    assert train.until_phase("sandbox", "running").healthy
+
+    def again() -> bool:
+        # Of trades that no database knew for a while the account was halted, maybe.
+        found = train.strategy("sandbox")
+        return found.running == str(release.id) and found.phase in ("running", "halted")
+
+    train.until(again)
 
 
 def copied(one: Path, other: Path) -> None:

@@ -247,7 +247,7 @@ def test_a_bot_that_died_before_the_clock_went_back_is_started_again(there: Ligh
     there.settle()
     there.agent.tick()  # it has its open trade in hand
     (member,) = there.agent.members(there.agent.declared(), there.now).values()
-    assert member.bot.phase is Phase.RUNNING
+    assert member.bot.phase is Phase.RUNNING, (there.agent.refused, there.alerts())
 
 
 @pytest.mark.parametrize("name", ["ledger.head", "ledger.sqlite"])
@@ -300,7 +300,7 @@ def test_a_bot_whose_loaded_file_is_garbage_is_never_trusted(there: Light, new: 
 
     there.settle()
 
-    assert any("could not be read back" in alert for alert in there.alerts())
+    assert any("could not be read back" in alert for alert in there.alerts()), there.alerts()
     kinds = [entry["entry"] for entry in there.entries() if entry.get("digest") == new[0].digest]
     assert "verified" not in kinds
     assert there.runs("test") != new[0].digest
