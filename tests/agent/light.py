@@ -21,6 +21,7 @@ from pipelines.adapters import approvals
 from pipelines.adapters.agent import Asked, Explained
 from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.versions import tool_versions
+from pipelines.domain.deployment import Refuse
 from pipelines.domain.entry import Entry
 from pipelines.domain.promotion import ApprovalStatement
 from pipelines.domain.release import Release
@@ -171,13 +172,11 @@ class Light:
         return self.ask("approve", environment=environment, statement=signed, signature=signature)
 
     def settle(self) -> None:
-        """Rounds until nothing is being started any more."""
+        """Rounds until one has nothing to do but what it refuses."""
         until = time.monotonic() + SETTLED_SECONDS
-        self.agent.tick()
-        while self.agent.is_busy(self.agent.declared(), self.now):
+        while any(not isinstance(action, Refuse) for action in self.agent.tick()):
             assert time.monotonic() < until, self.told()
             time.sleep(0.01)
-            self.agent.tick()
 
     def pass_hours(self, hours: int) -> None:
         for _ in range(hours):
