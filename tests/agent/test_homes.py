@@ -107,6 +107,7 @@ def test_a_record_that_is_gone_ends_the_bot_and_starts_it_anew(train: Train) -> 
     train.kill()
     train.house.record("sandbox", "beat").write_text("{")
     train.start()
+    train.exchange.step(minutes=1)
     train.until(lambda: train.strategy("sandbox").phase in ("running", "paused"))
     # With open trades it has to have looked after them once.
     train.step(1)
