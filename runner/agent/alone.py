@@ -1,7 +1,6 @@
 """Commands of danger that work when no agent runs: halt, resume, flatten."""
 
 import getpass
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,12 +12,20 @@ from runner.agent.tick import LEASE, Agent
 from runner.agent.verbs import Verbs
 
 
+class Opened(Protocol):
+    """An agent for as long as nobody else is one."""
+
+    def __enter__(self) -> Agent: ...
+
+    def __exit__(self, *_: object) -> bool | None: ...
+
+
 class Opening(Protocol):
     """What stands before the command."""
 
     root: Path
 
-    def agent(self) -> AbstractContextManager[Agent]:
+    def agent(self) -> Opened:
         """The agent of this home; the only one."""
 
 
