@@ -235,6 +235,7 @@ def live(lay: Lay) -> Iterator[tuple[Train, Release]]:
 Live = tuple[Train, Release]
 
 
+DAY = 86_400
 BOTH = 2
 """The exchange's book is looked at first in every round, then the key."""
 
@@ -284,7 +285,7 @@ def test_a_bot_without_open_trades_waits_until_its_key_can_be_read(live: Live) -
     train, release = live
     stepped_until(train, open_=False)
 
-    there = dies(train, lambda: train.exchange.fault("server_error", account="live"))
+    there = dies(train, lambda: train.exchange.fault("server_error", account="live", seconds=DAY))
 
     assert (there.phase, there.running) == ("failed", None)
     told = "key unread: what the key of sandbox/sandbox at binance may do could not be read"
@@ -297,7 +298,7 @@ def test_a_bot_with_open_trades_is_started_though_its_key_cannot_be_read(live: L
     stepped_until(train, open_=True)
     before, told = sent(train), len(train.alerts())
 
-    dies(train, lambda: train.exchange.fault("server_error", account="live"))
+    dies(train, lambda: train.exchange.fault("server_error", account="live", seconds=DAY))
     train.until(lambda: train.round() and of_the_key(train, told))
 
     assert of_the_key(train, told) == ["money"], "it was told, and waited for nothing"
@@ -329,7 +330,7 @@ def test_what_is_known_to_be_wrong_keeps_it_from_its_open_trades(live: Live) -> 
     train, release = live
     stepped_until(train, open_=True)
 
-    there = dies(train, lambda: train.exchange.fault("key_revoked", account="live"))
+    there = dies(train, lambda: train.exchange.fault("key_revoked", account="live", seconds=DAY))
     assert (there.phase, there.running) == ("failed", None)
     assert "is not accepted" in there.decision
 
