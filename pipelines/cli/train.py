@@ -1,5 +1,6 @@
 """Commands of the release train: what is wanted where, who agrees, and how everything stands."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -87,10 +88,23 @@ def approve(
     return tell_train.approved(signed)
 
 
-def _telling(verb: str, help_: str, *, all_of_them: bool) -> click.Command:
+_ONE = (click.argument("environment"), click.argument("strategy"))
+_ALL = (click.argument("environment"), click.argument("strategy", default="*"))
+_EVERYWHERE = (
+    click.argument("environment", default="*", metavar="[ENVIRONMENT]"),
+    click.argument("strategy", default="*", metavar="[STRATEGY]"),
+)
+"""What a command is about: one strategy, all of an environment, or all of everything."""
+
+_About = tuple[Callable[[Callable[..., ExitCode]], Callable[..., ExitCode]], ...]
+
+
+def _telling(verb: str, help_: str, about: _About) -> click.Command:
+    environment, strategy = about
+
     @click.command(verb, help=help_)
-    @click.argument("environment")
-    @click.argument("strategy", required=not all_of_them, default="*" if all_of_them else None)
+    @environment
+    @strategy
     @_REASON
     @with_json
     @click.pass_obj
@@ -107,34 +121,15 @@ def _telling(verb: str, help_: str, *, all_of_them: bool) -> click.Command:
 
 
 _TELLING = (
-    _telling("rollback", "Go back to the last release that was verified there.", all_of_them=True),
-    _telling("retire", "Want nothing there any more.", all_of_them=False),
-    _telling("hold", "Let no release in until 'unhold'.", all_of_them=True),
-    _telling("unhold", "Let releases in again.", all_of_them=True),
+    _telling("rollback", "Go back to the last release that was verified there.", _ALL),
+    _telling("retire", "Want nothing there any more.", _ONE),
+    _telling("hold", "Let no release in until 'unhold'.", _ALL),
+    _telling("unhold", "Let releases in again.", _ALL),
 )
 
 
-def _halting(verb: str, help_: str) -> click.Command:
-    @click.command(verb, help=help_)
-    @click.argument("environment", default="*", metavar="[ENVIRONMENT]")
-    @click.argument("strategy", default="*", metavar="[STRATEGY]")
-    @_REASON
-    @with_json
-    @click.pass_obj
-    def command(
-        options: Options, environment: str, strategy: str, reason: str, as_json: bool
-    ) -> ExitCode:
-        from pipelines.workflow import place, tell_train, train
-
-        here = place.find(options.root, options.home)
-        told = train.tell(here, verb, environment, strategy, reason)
-        return tell_train.told(verb, told, as_json=as_json)
-
-    return command
-
-
 _HALTING = (
-    _halting(
+    _telling(
         "halt",
         """Open no more trades, everywhere or where it is said.
 
@@ -142,14 +137,16 @@ _HALTING = (
         'resume', whatever is started again. When something looks wrong this comes first: it can
         do no harm. 'flatten' sells.
         """,
+        _EVERYWHERE,
     ),
-    _halting(
+    _telling(
         "resume",
         """Open trades again, everywhere or where it is said.
 
         It lifts what people halted and what a protection did. Losses and orders are counted anew
         from here; 'sluice docs protections' tells when a protection trips once more.
         """,
+        _EVERYWHERE,
     ),
 )
 
