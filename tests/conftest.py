@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from decimal import Context, localcontext
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.delenv(name)
         patch.setenv("SLUICE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def context() -> Iterator[None]:
+    """ccxt changes how the whole program rounds decimals: each test begins as Python does."""
+    with localcontext(Context()):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,11 @@ class OpenTrade:
     def __str__(self) -> str:
         return f"trade {self.id} ({self.pair})"
 
+    @property
+    def is_held(self) -> bool:
+        """Something was bought: freqtrade forgets a trade whose entry is cancelled before that."""
+        return bool(self.entries or self.filled)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -169,7 +174,7 @@ def _unknown(text: str) -> Objection:
 class Facts:
     """What is known of a bot that was started over open trades.
 
-    `inherited` are the ids of those that were open before, `known` of those that the bot itself
+    `inherited` are the ids of those that were held before, `known` of those that the bot itself
     tells, none when it tells nothing yet; `kept` are all open ones in its database and `ids` every
     trade in it, none when that cannot be read. `turned` is true when it has processed once.
     `at_exchange`: stops are orders there.
@@ -183,6 +188,11 @@ class Facts:
     live: bool
     at_exchange: bool
     accepted: tuple[Risk, ...] = ()
+
+
+def inherited(trades: Iterable[OpenTrade]) -> tuple[int, ...]:
+    """The ids of those among open trades that must be there as long as nobody closes them."""
+    return tuple(trade.id for trade in trades if trade.is_held)
 
 
 def not_in_hand(facts: Facts) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from pipelines import documents
 from pipelines.adapters.redaction import Redactor
+from pipelines.domain import adoption
 from pipelines.domain.deployment import Phase
 from pipelines.domain.environment import Environment
 from pipelines.domain.handover import berthed
@@ -94,7 +95,7 @@ class Crew:
             since=now,
             began=datetime.now(UTC),
             failures=failures,
-            inherited=tuple(trade.id for trade in found.open) if found else (),
+            inherited=adoption.inherited(found.open) if found else (),
         )
         records.save(self.house.record(*seat), record)
         self.launcher.launch(prepared.launch, prepared.told, lock, prepared.python)

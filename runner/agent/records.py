@@ -36,7 +36,7 @@ class BotRecord(Document):
 
     `began` is the system's time of it. `failures` counts how often in a row it ended by itself.
     `mismatch` is what reading it back found to be another than the release says. `inherited` are
-    the trades that were open when it was started.
+    the trades with something bought that were open when it was started.
     """
 
     promotion: Promotion

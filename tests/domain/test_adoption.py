@@ -14,6 +14,7 @@ from pipelines.domain.adoption import (
     OpenTrade,
     Place,
     Successor,
+    inherited,
     not_in_hand,
     objections,
     stop_after,
@@ -179,6 +180,23 @@ def test_a_stop_that_is_not_objected_to_is_never_looser(
 
 def test_every_timeframe_of_a_manifest_is_known() -> None:
     assert set(MINUTES) == {"1m", "5m", "15m", "30m", "1h", "4h", "1d"}
+
+
+UNFILLED = replace(TRADE, entries=0, stops=(), orders=("9",))
+
+
+@pytest.mark.parametrize(
+    ("trade", "held"),
+    [
+        (TRADE, True),
+        (UNFILLED, False),
+        (replace(UNFILLED, amount=Decimal(0)), False),
+        (replace(UNFILLED, filled=True), True),
+        (replace(UNFILLED, orders=(), entries=1), True),
+    ],
+)
+def test_only_what_was_bought_has_to_be_there_later(trade: OpenTrade, held: bool) -> None:
+    assert inherited([trade]) == ((3,) if held else ())
 
 
 HELD = Facts(

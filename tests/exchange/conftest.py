@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import localcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,6 @@ from runner.rehearsal.bot import SteppedBot, stepped_bot
 from tests.exchange.running import Running, running
 
 Serve = Callable[..., AbstractContextManager[Running]]
-
-
-@pytest.fixture(autouse=True)
-def context() -> Iterator[None]:
-    """ccxt changes how the whole program rounds decimals: here that ends with each test."""
-    with localcontext():
-        yield
 
 
 @pytest.fixture(scope="session")
