@@ -87,7 +87,8 @@ def test_an_imported_orphan_is_a_trade_like_any_other_with_its_stop(
     assert trade.open_rate == pytest.approx(float(lost.quote / lost.executed))
     assert (trade.fee_open, trade.fee_open_currency) == (pytest.approx(0.001, rel=0.02), lost.base)
     (stop,) = [each for each in live.stops() if each.base == lost.base]
-    assert stop.quantity == pytest.approx(Decimal(repr(trade.amount)))
+    # All of it, but for what is less than a lot.
+    assert Decimal("0.998") < stop.quantity / Decimal(repr(trade.amount)) <= 1
     assert str(stop.id) in {order.order_id for order in live.known.orders}
     assert stop.stop_price == pytest.approx(
         Decimal(repr(trade.open_rate * 0.8)), rel=Decimal("0.01")
