@@ -23,7 +23,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -48,15 +48,22 @@ FIRST = 1_659_312_000_000
 
 
 @contextmanager
-def serving(candles: Path | None, home: Path, *clock: str) -> Iterator[Ready]:
+def serving(
+    candles: Path | None,
+    home: Path,
+    *more: str,
+    start: str = START,
+    root: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Ready]:
     """An exchange with its folder, the journal and the ready file in it."""
     ready_file = home / "ready.json"
-    argv = [sys.executable, "-m", "runner.exchange", "serve", "--root", str(ROOT)]
-    argv += ["--home", str(home), "--start", START, *clock]
+    argv = [sys.executable, "-m", "runner.exchange", "serve", "--root", str(root)]
+    argv += ["--home", str(home), "--start", start, *more]
     argv += ["--ready-file", str(ready_file), "--journal", str(home / "journal.sqlite")]
     argv += ["--account", "alice:key:secret:USDT=100000000"]
     argv += ["--candles", str(candles)] if candles else []
-    process = subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(argv, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + STARTED_SECONDS
         while not ready_file.exists():

@@ -2,10 +2,14 @@
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+# What starts exchanges for tests serves here too, and is not installed.
+sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How long it takes from asking for a flatten until the exchange says that nothing is left.
 
-`flatten_seconds` is for a train that runs and holds something: `train.py` lays one.
+`flatten_seconds` is for a train that runs and holds something: `holding.py` lays one.
 """
 
 import time

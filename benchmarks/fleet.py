@@ -27,9 +27,11 @@ from pipelines.adapters.signing import SigningKey
 from pipelines.domain.document import sha256
 from pipelines.domain.entry import Verified
 from pipelines.domain.evidence import Isolation
+from pipelines.domain.promotion import Kind, Promotion
 from pipelines.domain.release import Release, release_of
 from pipelines.domain.statement import EvidenceSummary, Packed, release_statement
 from pipelines.domain.verdict import Status
+from pipelines.freqtrade.rest import Rest
 from runner.agent.house import House
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,14 +40,14 @@ PATIENCE_SECONDS = 240
 LOOK_SECONDS = 0.05
 
 MANIFEST = """\
-class: Idle
+class: {name}
 version: {version}
 owner: benchmark
-summary: does nothing
+summary: made for measuring
 pairs: [BTC/USDT, ETH/USDT, SOL/USDT]
 timeframe: 1h
 trading_mode: spot
-handover: drain
+handover: {handover}
 """
 STRATEGY = """\
 from freqtrade.strategy import IStrategy
@@ -67,13 +69,13 @@ class Idle(IStrategy):
 """
 
 
-def until(is_so: Callable[[], Any]) -> None:
-    """Wait until something is so."""
+def until(is_so: Callable[[], Any], often: float = LOOK_SECONDS) -> None:
+    """Wait until something is so, looking every so many seconds."""
     over = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         if time.monotonic() > over:
             raise RuntimeError("it took too long")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(often)
 
 
 @dataclass
@@ -117,12 +119,15 @@ class Fleet:
             self.process.wait(60)
             subprocess.run([*argv, "down"], check=True, capture_output=True)
 
-    def release(self, name: str, version: str) -> Release:
+    def release(
+        self, name: str, version: str, code: str = STRATEGY, handover: str = "drain"
+    ) -> Release:
         """A release in the project's store, as `sluice pack` leaves it there."""
+        manifest = MANIFEST.format(name=_class(code), version=version, handover=handover)
         folder = self.project / "strategies" / name
         folder.mkdir(exist_ok=True)
-        (folder / "strategy.yaml").write_text(MANIFEST.format(version=version))
-        (folder / "strategy.py").write_text(STRATEGY)
+        (folder / "strategy.yaml").write_text(manifest)
+        (folder / "strategy.py").write_text(code)
         (folder / f"test_{name}.py").write_text("def test_it(): ...\n")
         (folder / "README.md").write_text(f"# {name}\n")
         strategy = plugins.read(self.project, name)
@@ -166,6 +171,28 @@ class Fleet:
         until(lambda: self.verified() >= before + times)
         return time.monotonic() - began
 
+    def want(self, environment: str, release: Release, *, wait: bool = True) -> None:
+        """Write into the ledger that a release is wanted there; wait until it was read back."""
+        before = self.verified()
+        ledger = Ledger.open(House(self.home).ledger, House(self.home).anchor)
+        try:
+            ledger.append(
+                Promotion(
+                    kind=Kind.PROMOTE,
+                    environment=environment,
+                    strategy=release.name,
+                    release=str(release.id),
+                    digest=release.digest,
+                    by="a benchmark",
+                    at=datetime.now(UTC),
+                )
+            )
+        finally:
+            ledger.close()
+        self.round()
+        if wait:
+            until(lambda: self.verified() > before)
+
     def round(self) -> None:
         """Let the agent do one round: it does one after it has answered somebody."""
         agent.ask(self.home, "history", History(environment="", strategy="", limit=1))
@@ -178,19 +205,25 @@ class Stock:
     folder: Path
     settings: dict[str, Any]
     port: int
+    code: str = STRATEGY
     process: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
         (self.folder / "user_data").mkdir(parents=True)
-        (self.folder / "strategy.py").write_text(STRATEGY)
+        (self.folder / "strategy.py").write_text(self.code)
         server = {"enabled": True, "listen_ip_address": "127.0.0.1", "listen_port": self.port}
         own = {"username": "hand", "password": "hand", "jwt_secret_key": "a" * 32, "ws_token": "b"}
         (self.folder / "config.json").write_text(
-            json.dumps(self.settings | {"api_server": server | own})
+            json.dumps(self.settings | {"api_server": server | own, "strategy": _class(self.code)})
         )
 
-    def start(self) -> None:
-        """Start it, and wait until it says that it runs this strategy."""
+    @property
+    def rest(self) -> Rest:
+        """Its API."""
+        return Rest(f"http://127.0.0.1:{self.port}", "hand", "hand")
+
+    def start(self, is_up: Callable[[], bool] | None = None) -> None:
+        """Start it, and wait until it is up: until it says that it runs this strategy."""
         argv = [str(Path(sys.executable).with_name("freqtrade")), "trade", "-c", "config.json"]
         argv += ["--userdir", "user_data"]
         log = (self.folder / "log").open("ab")
@@ -198,7 +231,7 @@ class Stock:
             self.process = subprocess.Popen(
                 argv, cwd=self.folder, env=os.environ | {"TZ": "UTC"}, stdout=log, stderr=log
             )
-        until(self._runs)
+        until(is_up or self._runs)
 
     def stop(self) -> None:
         """SIGTERM, and wait until it is gone."""
@@ -215,22 +248,25 @@ class Stock:
             told = httpx.get(url, auth=("hand", "hand"), timeout=5, trust_env=False).json()
         except (httpx.HTTPError, ValueError):
             return False
-        return bool(told.get("state") == "running" and told.get("strategy") == "Idle")
+        return bool(told.get("state") == "running" and told.get("strategy") == _class(self.code))
 
 
-def settings(ready_file: Path) -> dict[str, Any]:
-    """What a person would configure for a bot on paper at this exchange."""
-    argv = [sys.executable, "-m", "runner.exchange", "config", "--json", "--key", ""]
-    argv += ["--secret", "", "--ready-file", str(ready_file)]
+def _class(code: str) -> str:
+    return code.partition("class ")[2].partition("(")[0]
+
+
+def settings(ready_file: Path, key: str = "", secret: str = "") -> dict[str, Any]:
+    """What a person would configure for a bot at this exchange; on paper without a key."""
+    argv = [sys.executable, "-m", "runner.exchange", "config", "--json", "--key", key]
+    argv += ["--secret", secret, "--ready-file", str(ready_file)]
     printed = json.loads(subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout)
     printed["exchange"]["pair_whitelist"] = ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
     return printed | {
-        "dry_run": True,
+        "dry_run": not key,
         "initial_state": "running",
         "stake_currency": "USDT",
         "stake_amount": 100,
         "max_open_trades": 3,
-        "strategy": "Idle",
         "strategy_path": ".",
         "pairlists": [{"method": "StaticPairList"}],
         "entry_pricing": {"price_side": "same", "use_order_book": True, "order_book_top": 1},

@@ -11,6 +11,13 @@ agent_memory_mb
 bots_per_gb_vs_separate
     How many bots go into a gigabyte when they are forked from one process, that process included,
     over how many go in when each is started by itself. By PSS, while all of them run.
+unmanaged_seconds, unmanaged_restart_seconds, unmanaged_vs_restart
+    With open trades and money: from the end of one release's process until the next one's, which
+    adopts them, has done a round; beside the same for a stock bot that is started anew by hand.
+flatten_seconds
+    From asking for a flatten of three such trades until the exchange says that nothing is left.
+orphan_detection_ticks, request_weight_share
+    As `books.py` measures them, with twenty bots.
 """
 
 import os
@@ -18,9 +25,12 @@ import socket
 import statistics
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import books
 import exchange
+import holding
 from figures import Figure, show
 from fleet import Fleet, Stock, settings
 
@@ -127,6 +137,28 @@ def measure(candles: Path | None, home: Path) -> list[Figure]:
     """Every figure."""
     os.environ["XDG_RUNTIME_DIR"] = str(home / "run")
     (home / "run").mkdir()
+    (home / "books").mkdir()
+    together = {"orphan_detection_ticks", "request_weight_share"}
+    told = [each for each in books.measure(candles, home / "books") if each.name in together]
+    return [*_beside_a_hand(candles, home), *_open_trades(home), *told]
+
+
+def _open_trades(home: Path) -> list[Figure]:
+    """With open trades: handovers and a flatten, in real time."""
+    (home / "open").mkdir()
+    accounts = [f"--account={name}:{name}:secret:USDT=1000:ip=127.0.0.1" for name in holding.KEYS]
+    made = holding.market(home / "made")
+    # An exchange takes orders from its past, and hardly any from its future.
+    now = f"{datetime.now(UTC) + timedelta(seconds=8):%Y-%m-%dT%H:%M:%SZ}"
+    at = {"start": now, "root": made, "environment": holding.later()}
+    with exchange.serving(made / "candles", home / "open", *accounts, **at):
+        ready_file = home / "open" / "ready.json"
+        by_hand = settings(ready_file, holding.KEYS[1], "secret") | holding.LIVE
+        stock = Stock(home / "held", by_hand, _port(), holding.STRATEGY)
+        return holding.measure(Fleet(home / "kept", ready_file), stock, TURNS)
+
+
+def _beside_a_hand(candles: Path | None, home: Path) -> list[Figure]:
     (home / "exchange").mkdir()
     with exchange.serving(candles, home / "exchange", "--clock", "real"):
         ready_file = home / "exchange" / "ready.json"
