@@ -85,7 +85,10 @@ class Agent:
         has_lease = self._lease(now)
         offer(self, train, now)
         phases = {key: each.bot.phase for key, each in self.members(train, now).items()}
-        if seen := self.reconciling.round(train.own, self.record, phases, now):
+        # What another agent's bots do on an account is no orphan: nobody here could tell.
+        manned = {environment for environment, _ in phases}
+        own = {name: each for name, each in train.own.items() if has_lease or name in manned}
+        if seen := self.reconciling.round(own, self.record, phases, now):
             self._append(*seen)
         self.safety.keep(self, train, now, has_lease=has_lease)
         actions = self._plan(train, now, has_lease=has_lease)

@@ -36,12 +36,18 @@ def approver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return key
 
 
-@pytest.fixture(scope="module")
-def stepped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+@contextmanager
+def stepping(root: Path, folder: Path) -> Iterator[Running]:
     """A rehearsal exchange in steps of its clock, with an account for each live environment."""
     accounts = [f"--account={each}:ip=127.0.0.1" for each in ACCOUNTS]
-    folder = tmp_path_factory.mktemp("exchange")
     with running(root, folder, "--start", "2022-03-01", *accounts) as exchange:
+        yield exchange
+
+
+@pytest.fixture(scope="module")
+def stepped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The exchange of a module's trains: each finds what those before it left there."""
+    with stepping(root, tmp_path_factory.mktemp("exchange")) as exchange:
         yield exchange
 
 

@@ -1,4 +1,6 @@
-"""Handovers in which the agent, the bots, or both are killed with -9 at a chosen step.
+"""Handovers in which the agent, the bots or both are killed with -9 at a chosen step.
+
+Or the exchange answers nobody from there on, for a while.
 
 `python -m tests.agent.doomed_handing ARGUMENTS` with JSON. Each case is a promotion over trades in
 some state: begun by an agent that dies, or whose bots die, at a step, and finished by another one.
@@ -35,6 +37,8 @@ from tests.agent import doomed
 LASTING = {"os.rename", "os.remove", "socket.sendmsg"}
 SEATS = {"beat": "key", "beat.2": "akey"}
 PATIENCE_SECONDS = 150
+CUT_OFF_SECONDS = 90
+VICTIMS = ("agent", "both", "bot", "exchange")
 
 
 class Stage(doomed.Told):
@@ -81,6 +85,10 @@ class Stage(doomed.Told):
                 with suppress(CannotTell):
                     lock.signal(signal.SIGKILL)
                 time.sleep(0.02)
+
+    def cut_off(self) -> None:
+        """No request of anybody is answered, until some time has passed."""
+        remote.ask(self.ready, "fault", Fault(name="server_error", seconds=CUT_OFF_SECONDS))
 
     def settle(self, agent: Agent, *, ticks: int = 0) -> None:
         """Rounds until what is wanted trades and nothing else is there; or only so many."""
@@ -187,9 +195,11 @@ class Deadly:
             return
         self.gone += 1
         if self.gone == self.at:
-            if self.victim != "agent":
+            if self.victim == "exchange":
+                self.stage.cut_off()
+            if self.victim in ("bot", "both"):
                 self.stage.kill_bots()
-            if self.victim != "bot":
+            if self.victim in ("agent", "both"):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def hook(self, event: str, _: tuple[Any, ...]) -> None:
@@ -245,14 +255,15 @@ def main() -> None:
     sa.event.listen(sa.Engine, "commit", DEADLY.one)
     stage.launcher._loaded()
     stage.want()
-    forked(stage, 0, "")
+    begun, _ = forked(stage, 0, "")
+    assert begun == 0, "the first release does not trade"
     # One undisturbed, to count the steps.
     steps = case(stage, "stop", 0, "agent")["counted"]
     chosen = sorted(dice.sample(range(1, steps + 1), min(given["most"], steps)))
     cases = [("stop", at) for at in chosen]
     cases += [(state, dice.randint(1, steps)) for state in given["states"] if state != "stop"]
     for number, (state, at) in enumerate(cases):
-        victim = ("agent", "both", "bot")[(number + given["seed"]) % 3]
+        victim = VICTIMS[(number + given["seed"]) % len(VICTIMS)]
         print(json.dumps({"of": steps, **case(stage, state, at, victim)}), flush=True)
     stage.launcher.close()
 

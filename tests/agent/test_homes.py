@@ -81,6 +81,10 @@ def test_two_homes_with_one_ledger_start_one_live_bot(train: Train, other: Train
     assert there.running is None, "the other's bot may still trade, and it does"
     assert train.house.lock("sandbox", "beat").held()
     assert any("nobody said that it is off" in alert.text for alert in other.alerts())
+    other.round()
+    other.round()
+    told = {each["entry"] for each in train.entries()}
+    assert not told & {"orphaned", "halted"}, "what the other's bot bought is no orphan"
     train.start()
     assert train.strategy("sandbox").healthy
 
