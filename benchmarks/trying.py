@@ -1,0 +1,130 @@
+"""Runs tests over a changed module, in a process of their own that ends with the answer.
+
+What is slow to import is imported once, before the forks: pytest, Hypothesis and pydantic. Nothing
+of the project is, so that each fork loads it with the change in it. Hypothesis tries the same
+examples every time, and does not look for smaller ones.
+"""
+
+import importlib
+import os
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from enum import Enum
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import hypothesis.stateful
+import pydantic
+import pytest
+from hypothesis import Phase, settings
+
+PROCESSES = 2
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 60
+"""Of the processor: what takes longer never ends. The slowest of these tests take 10."""
+
+MEMORY = 2 << 30
+EXAMPLES = 25
+
+_NO_TEST = {int(pytest.ExitCode.USAGE_ERROR), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
+_LOADED = pydantic.VERSION, hypothesis.stateful.Bundle
+
+
+class Answer(Enum):
+    """What the tests said."""
+
+    SURVIVED = 0
+    KILLED = 1
+    STILLBORN = 10
+    """It cannot even be imported: no test has to notice that."""
+
+
+class _Changed(MetaPathFinder, Loader):
+    def __init__(self, name: str, code: CodeType) -> None:
+        self.name, self.code = name, code
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        return spec_from_loader(fullname, self) if fullname == self.name else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.code, module.__dict__)
+
+
+class _TablesFirst:
+    """The quick ones kill most: what Hypothesis runs comes last."""
+
+    @staticmethod
+    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: _slow(getattr(item, "obj", None)))
+
+
+def _slow(test: Any) -> bool:
+    return hasattr(test, "hypothesis") or getattr(test, "__name__", "") == "runTest"
+
+
+def tried(path: Path, codes: Sequence[Callable[[], str]], tests: Sequence[str]) -> list[Answer]:
+    """What the tests say of a module with each of these codes, in their order."""
+    answers: dict[int, Answer] = {}
+    running: dict[int, int] = {}
+    waiting = list(enumerate(codes))[::-1]
+    while waiting or running:
+        while waiting and len(running) < PROCESSES:
+            number, code = waiting.pop()
+            running[_begun(path, code, tests)] = number
+        child, status = os.wait()
+        answers[running.pop(child)] = _answer(os.waitstatus_to_exitcode(status))
+    return [answers[number] for number in range(len(codes))]
+
+
+def _begun(path: Path, code: Callable[[], str], tests: Sequence[str]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    # Whatever ends it on the way, the last answer stands.
+    answer = Answer.STILLBORN.value
+    try:
+        _alone()
+        _load(path, code())
+        answer = Answer.KILLED.value
+        answer = _test(tests)
+    finally:
+        os._exit(answer)
+
+
+def _answer(code: int) -> Answer:
+    """One that a signal ended took for ever, or all the memory: nobody overlooks that."""
+    if code in _NO_TEST:
+        raise RuntimeError(f"pytest ended with {code}: no test ran")
+    return Answer(code) if code in {0, 10} else Answer.KILLED
+
+
+def _alone() -> None:
+    """Silent, bounded, and with settings that make tests repeat what they did."""
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(quiet, stream)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    same = {"derandomize": True, "database": None, "deadline": None}
+    once = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", max_examples=EXAMPLES, phases=once, **same)
+    settings.load_profile("mutants")
+
+
+def _load(path: Path, code: str) -> None:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    sys.meta_path.insert(0, _Changed(name, compile(code, str(path), "exec")))
+    importlib.import_module(name)
+
+
+def _test(tests: Sequence[str]) -> int:
+    words = ["-x", "--noconftest", "--assert=plain", "-p", "no:cacheprovider", "-o", "addopts="]
+    return int(pytest.main([*words, "--import-mode=importlib", *tests], plugins=[_TablesFirst()]))
