@@ -6,7 +6,6 @@ so a condition that never or always holds, one side of `and` and `or`, one eleme
 listed, and one statement are left out as well.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import ndiff
 from pathlib import Path
@@ -19,8 +18,7 @@ from cosmic_ray.plugins import get_operator
 from parso.python.tree import Keyword, Name, PythonNode
 
 _THEIRS = (
-    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt")),
-    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Gt_GtE", "Gt_LtE", "GtE_Gt", "GtE_Lt")),
+    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt")),
     *(f"ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq")),
     *(f"ReplaceComparisonOperator_{pair}" for pair in ("Is_IsNot", "IsNot_Is")),
     *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul")),
@@ -28,8 +26,8 @@ _THEIRS = (
     *(f"ReplaceBinaryOperator_{pair}" for pair in ("BitOr_BitAnd", "BitAnd_BitOr")),
     *(f"ReplaceUnaryOperator_{pair}" for pair in ("USub_UAdd", "Delete_Not")),
     *("ReplaceTrueWithFalse", "ReplaceFalseWithTrue"),
-    *("ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue"),
-    *("ReplaceContinueWithBreak", "ExceptionReplacer", "NumberReplacer", "ZeroIterationForLoop"),
+    *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ExceptionReplacer"),
+    *("NumberReplacer", "ZeroIterationForLoop"),
 )
 """All that decide something, and that our own do not do in two halves, as `AddNot`."""
 
@@ -43,10 +41,10 @@ class _Ours(Operator):  # type: ignore[misc]
     def examples(cls) -> tuple[()]:
         return ()
 
-    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        for place in self._found(node):
-            at = getattr(node, "children", [node])[place]
-            yield at.start_pos, at.end_pos
+    def mutation_positions(self, node: Any) -> list[tuple[Any, Any]]:
+        # All at once: Cosmic Ray goes on to ask while it has changed the node already.
+        parts = getattr(node, "children", [node])
+        return [(parts[place].start_pos, parts[place].end_pos) for place in self._found(node)]
 
     def _found(self, node: Any) -> list[int]:
         raise NotImplementedError

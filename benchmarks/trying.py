@@ -1,10 +1,12 @@
 """Runs tests over a changed module, in a process of their own that ends with the answer.
 
-What is slow to import is imported once, before the forks: pytest, Hypothesis and pydantic. Nothing
-of the project is, so that each fork loads it with the change in it. Hypothesis tries the same
+What is slow to import is imported once, before the forks: pytest, Hypothesis, pydantic, and those
+of our modules that do not import the changed one, so that each fork loads the others with the
+change in them. Hypothesis tries the same
 examples every time, and does not look for smaller ones.
 """
 
+import gc
 import importlib
 import os
 import resource
@@ -29,9 +31,20 @@ SECONDS = 60
 """Of the processor: what takes longer never ends. The slowest of these tests take 10."""
 
 MEMORY = 2 << 30
-EXAMPLES = 25
+EXAMPLES = 40
 
-_NO_TEST = {int(pytest.ExitCode.USAGE_ERROR), int(pytest.ExitCode.NO_TESTS_COLLECTED)}
+_FAILED = 20
+_NO_ANSWER = {int(pytest.ExitCode.USAGE_ERROR), int(pytest.ExitCode.NO_TESTS_COLLECTED), _FAILED}
+settings.register_profile(
+    "mutants",
+    max_examples=EXAMPLES,
+    phases=(Phase.explicit, Phase.generate),
+    derandomize=True,
+    database=None,
+    deadline=None,
+)
+settings.load_profile("mutants")
+
 _LOADED = pydantic.VERSION, hypothesis.stateful.Bundle
 
 
@@ -56,11 +69,13 @@ class _Changed(MetaPathFinder, Loader):
 
 
 class _TablesFirst:
-    """The quick ones kill most: what Hypothesis runs comes last."""
+    """The quick ones kill most: what Hypothesis runs comes last. State machines take no longer."""
 
     @staticmethod
     def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: _slow(getattr(item, "obj", None)))
+        for machine in {getattr(item, "cls", None) for item in items} - {None}:
+            machine.settings = settings(machine.settings, max_examples=EXAMPLES)
 
 
 def _slow(test: Any) -> bool:
@@ -69,6 +84,7 @@ def _slow(test: Any) -> bool:
 
 def tried(path: Path, codes: Sequence[Callable[[], str]], tests: Sequence[str]) -> list[Answer]:
     """What the tests say of a module with each of these codes, in their order."""
+    _prepare(_name(path))
     answers: dict[int, Answer] = {}
     running: dict[int, int] = {}
     waiting = list(enumerate(codes))[::-1]
@@ -81,15 +97,39 @@ def tried(path: Path, codes: Sequence[Callable[[], str]], tests: Sequence[str]) 
     return [answers[number] for number in range(len(codes))]
 
 
+def _prepare(name: str) -> None:
+    """Import all of the project that the module needs, and forget what would need the module."""
+    sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
+    importlib.import_module(name)
+    ours = {n: m.__file__ for n, m in sys.modules.items() if n.startswith("pipelines.")}
+    texts = {n: Path(file).read_text() for n, file in ours.items() if file}
+    forget = [name]
+    for each in forget:
+        package, _, leaf = each.rpartition(".")
+        words = f"{each} import", f"{package} import {leaf}"
+        needs = {n for n, text in texts.items() if any(word in text for word in words)}
+        forget += sorted(needs - set(forget))
+    for each in forget:
+        package, _, leaf = each.rpartition(".")
+        del sys.modules[each]
+        vars(sys.modules[package]).pop(leaf, None)
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
 def _begun(path: Path, code: Callable[[], str], tests: Sequence[str]) -> int:
     child = os.fork()
     if child:
         return child
     # Whatever ends it on the way, the last answer stands.
-    answer = Answer.STILLBORN.value
+    answer = _FAILED
     try:
         _alone()
-        _load(path, code())
+        changed = code()
+        answer = Answer.STILLBORN.value
+        _load(path, changed)
         answer = Answer.KILLED.value
         answer = _test(tests)
     finally:
@@ -98,33 +138,37 @@ def _begun(path: Path, code: Callable[[], str], tests: Sequence[str]) -> int:
 
 def _answer(code: int) -> Answer:
     """One that a signal ended took for ever, or all the memory: nobody overlooks that."""
-    if code in _NO_TEST:
-        raise RuntimeError(f"pytest ended with {code}: no test ran")
+    if code in _NO_ANSWER:
+        raise RuntimeError(f"a process ended with {code}: no test ran")
     return Answer(code) if code in {0, 10} else Answer.KILLED
 
 
 def _alone() -> None:
-    """Silent, bounded, and with settings that make tests repeat what they did."""
+    """Silent and bounded."""
+    gc.disable()
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(quiet, stream)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    same = {"derandomize": True, "database": None, "deadline": None}
-    once = (Phase.explicit, Phase.generate)
-    settings.register_profile("mutants", max_examples=EXAMPLES, phases=once, **same)
-    settings.load_profile("mutants")
 
 
 def _load(path: Path, code: str) -> None:
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    sys.meta_path.insert(0, _Changed(name, compile(code, str(path), "exec")))
-    importlib.import_module(name)
+    sys.meta_path.insert(0, _Changed(_name(path), compile(code, str(path), "exec")))
+    importlib.import_module(_name(path))
 
 
 def _test(tests: Sequence[str]) -> int:
-    words = ["-x", "--noconftest", "--assert=plain", "-p", "no:cacheprovider", "-o", "addopts="]
-    return int(pytest.main([*words, "--import-mode=importlib", *tests], plugins=[_TablesFirst()]))
+    # What pytest does beside running tests takes longer than most of them.
+    without = (
+        "cacheprovider",
+        "unraisableexception",
+        "threadexception",
+        "junitxml",
+        "faulthandler",
+    )
+    words = ["-x", "--noconftest", "--assert=plain", "--import-mode=importlib", "-o", "addopts="]
+    words += [word for name in without for word in ("-p", f"no:{name}")]
+    return int(pytest.main([*words, *tests], plugins=[_TablesFirst()]))
