@@ -33,8 +33,8 @@ SECONDS = 60
 MEMORY = 2 << 30
 EXAMPLES = 40
 
-_FAILED = 20
-_NO_ANSWER = {int(pytest.ExitCode.USAGE_ERROR), int(pytest.ExitCode.NO_TESTS_COLLECTED), _FAILED}
+FAILED = 20
+_NO_ANSWER = {int(pytest.ExitCode.USAGE_ERROR), int(pytest.ExitCode.NO_TESTS_COLLECTED), FAILED}
 settings.register_profile(
     "mutants",
     max_examples=EXAMPLES,
@@ -84,7 +84,7 @@ def _slow(test: Any) -> bool:
 
 def tried(path: Path, codes: Sequence[Callable[[], str]], tests: Sequence[str]) -> list[Answer]:
     """What the tests say of a module with each of these codes, in their order."""
-    _prepare(_name(path))
+    _prepare(name_of(path))
     answers: dict[int, Answer] = {}
     running: dict[int, int] = {}
     waiting = list(enumerate(codes))[::-1]
@@ -93,13 +93,21 @@ def tried(path: Path, codes: Sequence[Callable[[], str]], tests: Sequence[str]) 
             number, code = waiting.pop()
             running[_begun(path, code, tests)] = number
         child, status = os.wait()
-        answers[running.pop(child)] = _answer(os.waitstatus_to_exitcode(status))
+        answers[running.pop(child)] = answer(os.waitstatus_to_exitcode(status))
     return [answers[number] for number in range(len(codes))]
+
+
+def afresh() -> None:
+    """Nothing of the project is loaded any more, and it is found."""
+    os.chdir(ROOT)
+    sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
+    for name in [n for n in sys.modules if n.partition(".")[0] in {"pipelines", "tests"}]:
+        del sys.modules[name]
 
 
 def _prepare(name: str) -> None:
     """Import all of the project that the module needs, and forget what would need the module."""
-    sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
+    afresh()
     importlib.import_module(name)
     ours = {n: m.__file__ for n, m in sys.modules.items() if n.startswith("pipelines.")}
     texts = {n: Path(file).read_text() for n, file in ours.items() if file}
@@ -115,7 +123,7 @@ def _prepare(name: str) -> None:
         vars(sys.modules[package]).pop(leaf, None)
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
@@ -123,27 +131,27 @@ def _begun(path: Path, code: Callable[[], str], tests: Sequence[str]) -> int:
     child = os.fork()
     if child:
         return child
-    # Whatever ends it on the way, the last answer stands.
-    answer = _FAILED
+    # Whatever ends it on the way, the last word stands.
+    told = FAILED
     try:
-        _alone()
+        alone()
         changed = code()
-        answer = Answer.STILLBORN.value
+        told = Answer.STILLBORN.value
         _load(path, changed)
-        answer = Answer.KILLED.value
-        answer = _test(tests)
+        told = Answer.KILLED.value
+        told = collected(tests)
     finally:
-        os._exit(answer)
+        os._exit(told)
 
 
-def _answer(code: int) -> Answer:
+def answer(code: int) -> Answer:
     """One that a signal ended took for ever, or all the memory: nobody overlooks that."""
     if code in _NO_ANSWER:
         raise RuntimeError(f"a process ended with {code}: no test ran")
     return Answer(code) if code in {0, 10} else Answer.KILLED
 
 
-def _alone() -> None:
+def alone() -> None:
     """Silent and bounded."""
     gc.disable()
     quiet = os.open(os.devnull, os.O_RDWR)
@@ -151,16 +159,15 @@ def _alone() -> None:
         os.dup2(quiet, stream)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    os.chdir(ROOT)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
 
 def _load(path: Path, code: str) -> None:
-    sys.meta_path.insert(0, _Changed(_name(path), compile(code, str(path), "exec")))
-    importlib.import_module(_name(path))
+    sys.meta_path.insert(0, _Changed(name_of(path), compile(code, str(path), "exec")))
+    importlib.import_module(name_of(path))
 
 
-def _test(tests: Sequence[str]) -> int:
+def collected(tests: Sequence[str], *plugins: object) -> int:
+    """Collect these tests and run them, and return what pytest says."""
     # What pytest does beside running tests takes longer than most of them.
     without = (
         "cacheprovider",
@@ -168,7 +175,9 @@ def _test(tests: Sequence[str]) -> int:
         "threadexception",
         "junitxml",
         "faulthandler",
+        "terminal",
     )
     words = ["-x", "--noconftest", "--assert=plain", "--import-mode=importlib", "-o", "addopts="]
     words += [word for name in without for word in ("-p", f"no:{name}")]
-    return int(pytest.main([*words, *tests], plugins=[_TablesFirst()]))
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    return int(pytest.main([*words, *tests], plugins=[_TablesFirst(), *plugins]))
