@@ -162,12 +162,11 @@ def _off(
 
 def _position_off(pair: str, trades: list[KnownTrade], book: Book) -> tuple[Decimal, Decimal]:
     there: Decimal = sum(
-        (p.amount * (-1 if p.side == "short" else 1) for p in book.positions if p.pair == pair),
+        (-p.amount if p.side == "short" else p.amount for p in book.positions if p.pair == pair),
         ZERO,
     )
-    expected: Decimal = sum(
-        (_span(trade, book).most * (-1 if trade.is_short else 1) for trade in trades), ZERO
-    )
+    believed = [(trade, _span(trade, book).most) for trade in trades]
+    expected: Decimal = sum((-held if trade.is_short else held for trade, held in believed), ZERO)
     if there * expected < 0:
         return abs(there), abs(expected)
     return abs(there) - abs(expected), abs(expected) - abs(there)
