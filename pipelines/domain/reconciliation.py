@@ -282,8 +282,6 @@ def _stops(books: tuple[BotBook, ...], book: Book) -> Iterator[MissingStop]:
     for each in books:
         for trade in each.trades if each.stops_on_exchange else ():
             need = _span(trade, book).least
-            if not trade.is_open or need <= book.dust(trade.pair):
-                continue
             there = [
                 book.order(trade.pair, order.id) for order in trade.orders if not order.is_entry
             ]

@@ -133,6 +133,11 @@ ROWS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         ),
     ),
     ("a bot that ended by itself", (W, FAILED), (Restart(FAILED), VERIFY)),
+    (
+        "a live one that ended by itself",
+        (LIVE, replace(FAILED, settings=MONEY)),
+        (Restart(replace(FAILED, settings=MONEY)), VERIFY),
+    ),
     ("a bot that ended just now", (W, replace(FAILED, since=NOW)), ()),
     (
         "a bot whose time to wait is just over",
@@ -377,6 +382,17 @@ HANDOVERS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         for phase in (Phase.HALTED, Phase.PAUSED)
     ),
     (
+        "a live one is adopted",
+        (LIVE, parting(replace(QUIET, settings=MONEY), ADOPTS)),
+        (Adopt(parting(replace(QUIET, settings=MONEY), ADOPTS), LIVE), VERIFY),
+    ),
+    (
+        "one in a berth that the environment has no more is not adopted",
+        (W, parting(replace(QUIET, settings=SIDE, berth=SECOND), ADOPTS)),
+        (refused(Obstacle.OPEN_TRADES),),
+    ),
+    ("a second berth alone lets nothing start", (BOTH, QUIET), (refused(Obstacle.OPEN_TRADES),)),
+    (
         "a dead one is adopted",
         (W, parting(DEAD, ADOPTS)),
         (Adopt(parting(DEAD, ADOPTS), W), VERIFY),
@@ -560,6 +576,10 @@ def test_every_difference_has_its_plan(
         ((LIVE, bot(MONEY, phase=Phase.HALTED)), ()),
         ((LIVE, bot(MONEY, phase=Phase.FAILED)), (refused(Obstacle.NO_LEASE),)),
         ((LIVE_BOT,), (Stop(LIVE_BOT),)),
+        (
+            (LIVE, parting(replace(QUIET, settings=MONEY), ADOPTS)),
+            (refused(Obstacle.OPEN_TRADES),),
+        ),
         # What trades on paper needs no lease.
         ((W, B), ()),
         ((W, FAILED), (Restart(FAILED), VERIFY)),

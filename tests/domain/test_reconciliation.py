@@ -400,6 +400,23 @@ def test_what_adds_up_is_not_looked_at_order_by_order(bot: Bot) -> None:
     assert [u.pair for u in unexplained((bot.book(),), bot.account.book(()), PAPER)] == [BTC]
 
 
+@pytest.mark.parametrize("beyond", [Decimal(0), Decimal("0.00000001")])
+def test_only_more_than_dust_is_looked_at_order_by_order(bot: Bot, beyond: Decimal) -> None:
+    bot.account.held["BTC"] = DUST + beyond
+    looked_at = unexplained((bot.book(),), bot.account.book(()), PAPER)
+    assert [each.pair for each in looked_at] == ([BTC] if beyond else [])
+
+
+def test_an_open_order_of_nobody_is_looked_at_though_the_coins_add_up(bot: Bot) -> None:
+    bot.account.place(BTC, "buy", Decimal(1))
+    assert [u.pair for u in unexplained((bot.book(),), bot.account.book(()), PAPER)] == [BTC]
+
+
+def test_how_much_there_is_of_what_bots_pay_with_nobody_foretells() -> None:
+    paid = replace(PAPER, money=frozenset({"USDT", "BTC"}))
+    assert findings((book_of(),), there("5"), paid) == ()
+
+
 def test_what_does_not_add_up_is_looked_at_since_its_first_trade() -> None:
     early = KnownTrade(1, ETH, True, False, START - timedelta(days=2), (entry("1"),))
     first, second = book_of((entry("1"),), (entry("2", "2"),)).trades
@@ -492,6 +509,12 @@ def stops_missed(account: Account, *trades: tuple[KnownOrder, ...], held: str = 
 def test_a_trade_after_one_that_needs_no_stop_is_looked_at_too() -> None:
     account = placed(("buy", "0.0001", "0.0001"), ("buy", "1", "1"))
     assert stops_missed(account, (entry("0.0001"),), (entry("1", "2"),)) == [2]
+
+
+def test_a_closed_trade_needs_no_stop() -> None:
+    mine = closed(book_of((entry("1"), sale("0", is_open=True)), stops_on_exchange=True))
+    found = findings((mine,), there("9"), replace(PAPER, holdings={"BTC": Decimal(9)}))
+    assert [each for each in found if isinstance(each, MissingStop)] == []
 
 
 def test_an_entry_that_waits_is_no_stop() -> None:
