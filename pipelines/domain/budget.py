@@ -63,7 +63,7 @@ class Spent:
         """The weight of the last minute."""
         return sum(weight for at, weight, _ in self.rows if real - at < MINUTE)
 
-    def left(self, real: float, limit: int, told: int = 0) -> int:
+    def left(self, real: float, limit: int, told: int) -> int:
         """What may still be asked for. `told` is what the exchange counts for the whole host."""
         own = int(limit * SHARE) - self.used(real)
         return max(min(own, int(limit * RESERVE) - told), 0)
@@ -88,7 +88,7 @@ def chosen(due: Iterable[Due], left: int, routine: int, real: float) -> tuple[Du
         if each.weight > allowed or (not each.urgent and not routine):
             break
         found.append(each)
-        left, routine = left - each.weight, max(routine - each.weight, 0)
+        left, routine = left - each.weight, routine - each.weight
     return tuple(found)
 
 

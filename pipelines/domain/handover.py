@@ -105,7 +105,7 @@ def farewell(
     declared: Handover,
     wish: Way,
     objections: Iterable[Objection],
-    accepted: Container[Risk],
+    accepted: Container[Risk | None],
     since: datetime | None,
     *,
     restarts: bool = False,
@@ -122,5 +122,5 @@ def farewell(
         way=Way.ADOPT if restarts else way,
         until=since + declared.deadline.time if since and declared.deadline else None,
         then=declared.then if agreed else Then.KEEP_DRAINING,
-        objections=tuple(each for each in objections if each.risk not in accepted or not each.risk),
+        objections=tuple(each for each in objections if each.risk not in accepted),
     )

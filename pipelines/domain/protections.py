@@ -152,7 +152,7 @@ def _seen(found: Finding, actual: Decimal, watch: Watch) -> tuple[Watch, tuple[N
         fresh = not watch.has_told(found.limit) and (known is None or actual > known)
         after = watch.exceeding(found.limit, max(actual, known or actual))
         return (after.telling(found.limit), (found,)) if fresh else (after, ())
-    if known is None or actual * CALM > found.allowed:
+    if actual * CALM > found.allowed:
         return watch, ()
     lifts = found.limit in LIFTS and watch.has_told(found.limit)
     after = watch.within(found.limit, forget=lifts or found.then == "warn")

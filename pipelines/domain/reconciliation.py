@@ -162,12 +162,11 @@ def _off(
 
 def _position_off(pair: str, trades: list[KnownTrade], book: Book) -> tuple[Decimal, Decimal]:
     there: Decimal = sum(
-        (p.amount * (-1 if p.side == "short" else 1) for p in book.positions if p.pair == pair),
+        (-p.amount if p.side == "short" else p.amount for p in book.positions if p.pair == pair),
         ZERO,
     )
-    expected: Decimal = sum(
-        (_span(trade, book).most * (-1 if trade.is_short else 1) for trade in trades), ZERO
-    )
+    believed = [(trade, _span(trade, book).most) for trade in trades]
+    expected: Decimal = sum((-held if trade.is_short else held for trade, held in believed), ZERO)
     if there * expected < 0:
         return abs(there), abs(expected)
     return abs(there) - abs(expected), abs(expected) - abs(there)
@@ -283,8 +282,6 @@ def _stops(books: tuple[BotBook, ...], book: Book) -> Iterator[MissingStop]:
     for each in books:
         for trade in each.trades if each.stops_on_exchange else ():
             need = _span(trade, book).least
-            if not trade.is_open or need <= book.dust(trade.pair):
-                continue
             there = [
                 book.order(trade.pair, order.id) for order in trade.orders if not order.is_entry
             ]

@@ -2,8 +2,9 @@
 
 import ast
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from pipelines.domain.adoption import Successor
 from pipelines.domain.source import NotPython, attribute, parse
@@ -72,10 +73,7 @@ def _stoploss(tree: ast.Module, class_name: str, parameters: bytes | None) -> De
 def _number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        number = Decimal(repr(value))
-    except InvalidOperation:
-        return None
+    number = Decimal(repr(value))
     # freqtrade keeps it below 0, however it is written.
     return -abs(number) if number.is_finite() else None
 
@@ -179,12 +177,12 @@ def _is_where(call: ast.Call) -> bool:
 
 def _named_texts(tree: ast.Module) -> dict[str, str]:
     """Constants of the file: names that are given one text, and never another."""
-    given: dict[str, list[object]] = {}
+    given = Counter[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            given.setdefault(node.id, []).append(None)
+            given[node.id] += 1
         elif isinstance(node, ast.arg):
-            given.setdefault(node.arg, []).extend([None, None])
+            given[node.arg] += 1
     texts = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
@@ -192,7 +190,7 @@ def _named_texts(tree: ast.Module) -> dict[str, str]:
                 value = node.value.value
                 if isinstance(target, ast.Name) and isinstance(value, str):
                     texts[target.id] = value
-    return {name: text for name, text in texts.items() if len(given.get(name, [])) == 1}
+    return {name: text for name, text in texts.items() if given[name] == 1}
 
 
 def _mentions(tree: ast.Module) -> int:

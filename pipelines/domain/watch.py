@@ -58,8 +58,6 @@ class Watch(Document):
 
     def seeing(self, limit: str) -> "Watch":
         """It can be evaluated; when it could not be before, that is over."""
-        if limit not in self.blind:
-            return self
         told = tuple(name for name in self.told if name != f"{limit}?")
         return self._with(blind={k: v for k, v in self.blind.items() if k != limit}, told=told)
 

@@ -142,7 +142,8 @@ def test_what_a_trade_has_come_to_would_be_lost(
 def test_trades_of_another_place_are_taken_over_by_nobody(name: str) -> None:
     (against,) = objections((), replace(PLACE, **{name: "other"}), PLACE, NEW, NEW)
     assert against.risk is None
-    assert f"the {name.replace('_', ' ')} was other and becomes" in against.text
+    is_now = getattr(PLACE, name)
+    assert against.text == f"the {name.replace('_', ' ')} was other and becomes {is_now}"
     assert str(against).endswith("(nobody can sign for that)")
 
 
@@ -151,6 +152,10 @@ def test_what_cannot_be_read_or_told_speaks_against_it() -> None:
     assert (unread.risk, unread.text) == (None, "its trades cannot be read")
     (untold,) = objections((TRADE,), PLACE, PLACE, NEW, None)
     assert untold.risk is None
+    both = objections((TRADE,), replace(PLACE, account=None), PLACE, NEW, None)
+    assert [each.text for each in both] == ["the account was none and becomes main", untold.text]
+    back = objections((), PLACE, replace(PLACE, account=None), NEW, NEW)
+    assert [each.text for each in back] == ["the account was main and becomes none"]
     nobodys = objections((TRADE,), None, PLACE, None, NEW)
     assert [each.risk for each in nobodys] == [Risk.UNKNOWN_TRADE]
     assert objections((), PLACE, PLACE, NEW, NEW) == ()
@@ -180,6 +185,8 @@ def test_a_stop_that_is_not_objected_to_is_never_looser(
 
 def test_every_timeframe_of_a_manifest_is_known() -> None:
     assert set(MINUTES) == {"1m", "5m", "15m", "30m", "1h", "4h", "1d"}
+    unit = {"m": 1, "h": 60, "d": 24 * 60}
+    assert {name: int(name[:-1]) * unit[name[-1]] for name in MINUTES} == MINUTES
 
 
 UNFILLED = replace(TRADE, entries=0, stops=(), orders=("9",))

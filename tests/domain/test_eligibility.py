@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.domain import approving
 from pipelines.domain.candidate import Because, Candidate
 from pipelines.domain.eligibility import Eligible, Refused, eligibility
 from pipelines.domain.entry import (
@@ -461,6 +462,53 @@ def test_what_is_refused_still_hears_what_speaks_for_it() -> None:
     answer = ready().ask("1.1.0", "prod")
     assert isinstance(answer, Refused)
     assert "verified in sandbox" in [ground.text for ground in answer.grounds]
+
+
+def test_each_step_says_what_it_means() -> None:
+    answer = approved().ask("1.1.0", "prod")
+    assert isinstance(answer, Eligible)
+    assert "step 1 of 3, 25 % of the capital" in [ground.text for ground in answer.grounds]
+    none = about(approved().ask("1.1.0", "prod", step=0))
+    assert none[Because.RAMP] == ["there is no step 0: the ramp has 3"]
+    far = approved().ask("1.1.0", "prod", step=3)
+    assert isinstance(far, Refused)
+    hints = [each.hint for each in far.reasons if each.because is Because.RAMP]
+    assert hints == ["promote it to step 1 first"]
+
+
+def test_a_hold_says_why() -> None:
+    story = approved()
+    about = {"environment": "prod", "strategy": "calm", "by": "ada"}
+    story.tell(Held, **about, reason="the exchange moves")
+    text = refused_for(story.ask("1.1.0", "prod"), Because.HOLD)
+    assert text == "prod is on hold by ada: the exchange moves"
+    bare = approved()
+    bare.tell(Held, **about)
+    assert refused_for(bare.ask("1.1.0", "prod"), Because.HOLD) == "prod is on hold by ada"
+
+
+@pytest.mark.parametrize(
+    ("mode", "approval", "signatures", "least"),
+    [
+        ("dry_run", Approval.AUTOMATIC, 0, 0),
+        ("dry_run", Approval.TAG, 0, 1),
+        ("dry_run", Approval.SIGNED, 0, 1),
+        ("live", Approval.AUTOMATIC, 0, 1),
+        ("live", Approval.SIGNED, 2, 2),
+    ],
+)
+def test_how_many_have_to_sign(mode: Any, approval: Approval, signatures: int, least: int) -> None:
+    changed = {"approval": approval, "signatures": signatures}
+    policy = PLACES["prod"].policy.model_copy(update=changed)
+    assert approving.needed(Place("prod", mode, policy)) == least
+
+
+def test_approvals_are_told_as_they_were_given() -> None:
+    story = ready()
+    for name in ("bob", "ada"):
+        story.approve("1.1.0", "prod", name)
+    given_ = approving.given(story.record.track("prod", "calm"), digest("1.1.0"))
+    assert [each.by for each in given_] == ["bob", "ada"]
 
 
 def test_refusals_that_can_be_mended_say_how() -> None:

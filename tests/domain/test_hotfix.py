@@ -1,6 +1,7 @@
 """What a hotfix may change: freqtrade or ccxt, and nothing that anybody could see in a trade."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,6 +66,9 @@ def strategy(version: str = "1.0.0", code: str = "calm", **changed: Any) -> Stra
         SourceFile("calm/strategy.yaml", f"version: {version}\n".encode()),
     )
     return Strategy("calm", manifest, files, (SourceFile("shared/means_v1.py", b"MEAN = 1\n"),))
+
+
+OTHER_MEANS = SourceFile("shared/means_v1.py", b"MEAN = 2\n")
 
 
 def trade(hour: int = 0, **changed: Any) -> Trade:
@@ -150,6 +154,7 @@ def test_another_freqtrade_and_ccxt_with_the_same_trades_is_a_hotfix() -> None:
         newer(thresholds_digest="4" * 64),
         newer(remainder=None),
         newer(of=strategy("1.0.1", code="wild")),
+        newer(of=replace(strategy("1.0.1"), shared=(OTHER_MEANS,))),
         newer(of=strategy("1.0.1", handover="adopt")),
         newer(lock=NEWER.replace("numpy==2.4.1", "numpy==2.4.2")),
         newer(lock=NEWER.replace("sha256:ee", "sha256:e1")),
@@ -167,6 +172,7 @@ def test_another_freqtrade_and_ccxt_with_the_same_trades_is_a_hotfix() -> None:
         "other thresholds",
         "a remainder that nobody kept",
         "other code",
+        "other shared code",
         "another manifest",
         "another numpy",
         "another build of numpy",
@@ -203,12 +209,22 @@ def test_two_statements_that_say_nothing_have_nothing_in_common() -> None:
         {"fills": (trade().fills[0].model_copy(update={"price": 38_000.13}), trade().fills[1])},
         {"fills": (trade().fills[0].model_copy(update={"amount": 0.050001}), trade().fills[1])},
         {"fills": (trade().fills[0].model_copy(update={"entry": False}), trade().fills[1])},
+        {"fills": (trade().fills[0].model_copy(update={"at": OPENED + 1}), trade().fills[1])},
     ],
     ids=str,
 )
 def test_everything_that_a_trade_is_counts(changed: dict[str, Any]) -> None:
     twin = {"whole": log(trade(0, **changed), trade(5), trade(9)), "bear": log()}
     assert trades_digest(twin) != trades_digest(LOGS)
+
+
+@pytest.mark.parametrize(("price", "same"), [(38_000.1234, True), (38_000.124, False)])
+def test_prices_agree_in_eight_digits(price: float, same: bool) -> None:
+    def bought(at: float) -> str | None:
+        fill = trade().fills[0].model_copy(update={"price": at})
+        return trades_digest({"whole": log(trade(fills=(fill, trade().fills[1])))})
+
+    assert (bought(price) == bought(38_000.123)) is same
 
 
 def test_trades_that_were_never_closed_count() -> None:

@@ -133,7 +133,23 @@ ROWS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         ),
     ),
     ("a bot that ended by itself", (W, FAILED), (Restart(FAILED), VERIFY)),
+    (
+        "a live one that ended by itself",
+        (LIVE, replace(FAILED, settings=MONEY)),
+        (Restart(replace(FAILED, settings=MONEY)), VERIFY),
+    ),
     ("a bot that ended just now", (W, replace(FAILED, since=NOW)), ()),
+    (
+        "a bot whose time to wait is just over",
+        (W, replace(FAILED, since=NOW - timedelta(seconds=10))),
+        (Restart(replace(FAILED, since=NOW - timedelta(seconds=10))), VERIFY),
+    ),
+    ("one that runs is not given up for how often it ended", (W, bot(failures=9)), ()),
+    (
+        "on paper nobody has an account to himself",
+        (W, wanted(PAPER, "wild")),
+        (Start(W), VERIFY, Start(wanted(PAPER, "wild")), Verify("prod", "wild", halted=False)),
+    ),
     (
         "a clock that went back",
         (W, replace(FAILED, since=NOW + timedelta(hours=1))),
@@ -273,6 +289,39 @@ HANDOVERS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         ),
     ),
     (
+        "one that was left just now does not wait",
+        (W, replace(LEFT, since=NOW)),
+        (
+            Restart(replace(LEFT, since=NOW), drains=True),
+            Verify(*KEY, halted=False, drains=True),
+            refused(Obstacle.OPEN_TRADES),
+        ),
+    ),
+    (
+        "one that ended five times stays alive often enough to drain",
+        (W, replace(DEAD, failures=5)),
+        (
+            Restart(replace(DEAD, failures=5), drains=True),
+            Verify(*KEY, halted=False, drains=True),
+            refused(Obstacle.OPEN_TRADES),
+        ),
+    ),
+    (
+        "one that is another than it should be is not read back before it drains",
+        (W, replace(ODD, digest=OLD, open_trades=1)),
+        (drained(replace(ODD, digest=OLD, open_trades=1)), refused(Obstacle.OPEN_TRADES)),
+    ),
+    (
+        "objections are nobody's obstacle while it drains",
+        (W, parting(QUIET, Farewell(), LOOSER)),
+        (refused(Obstacle.OPEN_TRADES),),
+    ),
+    (
+        "nor where nothing is wanted",
+        (parting(QUIET, ADOPTS, LOOSER),),
+        (refused(Obstacle.OPEN_TRADES),),
+    ),
+    (
         "a halted one drains all the same",
         (W, replace(HELD, phase=Phase.HALTED)),
         (drained(replace(HELD, phase=Phase.HALTED)), refused(Obstacle.OPEN_TRADES)),
@@ -298,6 +347,11 @@ HANDOVERS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         (Start(W), VERIFY),
     ),
     (
+        "after a reboot its own trades are, and its account is not taken by itself",
+        (LIVE, replace(LIVE_BOT, phase=Phase.ABSENT, open_trades=1)),
+        (Start(LIVE), VERIFY),
+    ),
+    (
         "trades of nobody, and nothing is wanted",
         (replace(LEFT, digest=""),),
         (refused(Obstacle.LEFT_ALONE),),
@@ -319,6 +373,25 @@ HANDOVERS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         (drained(parting(HELD, ADOPTS)), refused(Obstacle.OPEN_TRADES)),
     ),
     ("adopted", (W, parting(QUIET, ADOPTS)), (Adopt(parting(QUIET, ADOPTS), W), VERIFY)),
+    *(
+        (
+            f"one that is {phase} is adopted at once",
+            (W, parting(replace(HELD, phase=phase), ADOPTS)),
+            (Adopt(parting(replace(HELD, phase=phase), ADOPTS), W), VERIFY),
+        )
+        for phase in (Phase.HALTED, Phase.PAUSED)
+    ),
+    (
+        "a live one is adopted",
+        (LIVE, parting(replace(QUIET, settings=MONEY), ADOPTS)),
+        (Adopt(parting(replace(QUIET, settings=MONEY), ADOPTS), LIVE), VERIFY),
+    ),
+    (
+        "one in a berth that the environment has no more is not adopted",
+        (W, parting(replace(QUIET, settings=SIDE, berth=SECOND), ADOPTS)),
+        (refused(Obstacle.OPEN_TRADES),),
+    ),
+    ("a second berth alone lets nothing start", (BOTH, QUIET), (refused(Obstacle.OPEN_TRADES),)),
     (
         "a dead one is adopted",
         (W, parting(DEAD, ADOPTS)),
@@ -426,13 +499,28 @@ HANDOVERS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         (W, parting(QUIET, late(Then.ADOPT), LOOSER)),
         (Refuse(*KEY, Obstacle.OBJECTIONS, ("the stop is loosened (looser-stop)",)),),
     ),
+    (
+        "at the deadline trades that nobody knows are not closed",
+        (W, parting(replace(QUIET, open_trades=None), late(Then.CLOSE_AT_MARKET))),
+        (refused(Obstacle.UNKNOWN_TRADES),),
+    ),
     # side by side
+    (
+        "beside one that cannot stay alive nothing starts: it is adopted",
+        (BOTH, parting(replace(DEAD, failures=MOST_FAILURES + 1), BESIDE)),
+        (Adopt(parting(replace(DEAD, failures=MOST_FAILURES + 1), BESIDE), BOTH), VERIFY),
+    ),
     (
         "beside",
         (BOTH, parting(HELD, BESIDE)),
         (drained(parting(HELD, BESIDE)), Start(BOTH, SECOND), VERIFY_ASIDE),
     ),
     ("beside, the second runs", (BOTH, parting(QUIET, BESIDE), ASIDE), ()),
+    (
+        "beside, the second runs: it does not adopt as well",
+        (BOTH, parting(QUIET, ADOPTS), ASIDE),
+        (),
+    ),
     (
         "beside, the second runs and the first is flat",
         (BOTH, replace(QUIET, open_trades=0), ASIDE),
@@ -488,6 +576,14 @@ def test_every_difference_has_its_plan(
         ((LIVE, bot(MONEY, phase=Phase.HALTED)), ()),
         ((LIVE, bot(MONEY, phase=Phase.FAILED)), (refused(Obstacle.NO_LEASE),)),
         ((LIVE_BOT,), (Stop(LIVE_BOT),)),
+        (
+            (LIVE, parting(replace(QUIET, settings=MONEY), ADOPTS)),
+            (refused(Obstacle.OPEN_TRADES),),
+        ),
+        # What trades on paper needs no lease.
+        ((W, B), ()),
+        ((W, FAILED), (Restart(FAILED), VERIFY)),
+        ((W, parting(QUIET, ADOPTS)), (Adopt(parting(QUIET, ADOPTS), W), VERIFY)),
     ],
 )
 def test_without_the_lease_nothing_trades_live(
@@ -496,11 +592,26 @@ def test_without_the_lease_nothing_trades_live(
     assert planned(*given_, has_lease=False) == actions
 
 
+@pytest.mark.parametrize(("failures", "given_up"), [(1, False), (5, False), (6, True)])
+def test_a_release_is_given_up_after_it_was_started_again_five_times(
+    failures: int, given_up: bool
+) -> None:
+    actions = planned(wanted(way_back=BACK), bot(phase=Phase.FAILED, failures=failures))
+    assert any(isinstance(each, RollBack) for each in actions) is given_up
+    assert any(isinstance(each, Restart) for each in actions) is not given_up
+
+
+def test_a_refusal_says_why_and_every_reason() -> None:
+    assert str(refused(Obstacle.OPEN_TRADES)) == "open trades"
+    assert str(Refuse(*KEY, Obstacle.NO_LEASE, ("a", "b"))) == "another agent may trade live; a; b"
+
+
 def test_waits_longer_each_time_and_never_for_ever() -> None:
     waits = [back_off(failures) for failures in range(1, 50)]
     assert waits == sorted(waits)
     assert (waits[0], waits[1], waits[-1]) == tuple(timedelta(seconds=s) for s in (10, 20, 600))
     assert back_off(0) == waits[0]
+    assert back_off(10_000) == waits[-1]
 
 
 def record(*entries: Any) -> Record:

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipelines.domain import protections
 from pipelines.domain.limits import (
@@ -98,6 +100,14 @@ def test_a_limit_is_exceeded_beyond_what_it_allows_and_says_what_follows(limit: 
     (found,) = findings(LIMITS, measured(measure, Decimal(beyond)))
     assert (found.limit, found.actual, found.then) == (limit, Decimal(beyond), then)
     assert found.text == f"{limit}: {beyond}, allowed is {allowed}"
+    assert news(LIMITS, measured(measure, Decimal(allowed)), watch(), NOW)[0] == ()
+
+
+def test_amounts_are_told_without_what_says_nothing() -> None:
+    (found,) = findings(LIMITS, measured("exposure", Decimal("1200.50")))
+    assert found.text == "max_exposure: 1200.5, allowed is 1000"
+    (found,) = findings(LIMITS, measured("exposure", Decimal("1200.00")))
+    assert found.text == "max_exposure: 1200, allowed is 1000"
 
 
 @pytest.mark.parametrize("limit", ROWS)
@@ -114,6 +124,8 @@ OPTIONAL = [name for name, f in Protections.model_fields.items() if not f.is_req
 def test_what_is_not_declared_is_not_judged(limit: str) -> None:
     none = LIMITS.model_copy(update={limit: None})
     assert findings(none, measured(ROWS[limit][0], Unknown("nobody answers"))) == ()
+    beyond = Measured(**{row[0]: Decimal(row[2]) for row in ROWS.values()})
+    assert {found.limit for found in findings(none, beyond)} == set(ROWS) - {limit}
 
 
 @pytest.mark.parametrize("limit", ROWS)
@@ -217,7 +229,7 @@ def test_not_knowing_warns_at_once_and_halts_after_a_minute(limit: str) -> None:
     assert (first.limit, first.then) == (f"{limit}?", "warn")
     fresh, after = news(LIMITS, blind, after, NOW + BLIND - timedelta(seconds=1))
     assert fresh == ()
-    (second,), after = news(LIMITS, blind, after, NOW + BLIND)
+    (second,), after = news(LIMITS, blind, after, NOW + timedelta(minutes=1))
     assert isinstance(second, Finding)
     assert (second.limit, second.then) == (f"{limit}?", "warn" if then == "warn" else "halt")
     assert news(LIMITS, blind, after, NOW + BLIND + TICK)[0] == ()
@@ -236,6 +248,15 @@ def test_what_is_over_is_told_from_what_still_halts() -> None:
     assert standing(LIMITS, after) == ("reference?",)
     _, after = news(LIMITS, measured("drawdown", Decimal(1)), after, NOW + BLIND + TICK)
     assert standing(LIMITS, after) == ()
+
+
+def test_what_was_told_once_and_then_cannot_be_told_again_only_warns_at_first() -> None:
+    blind = measured("drawdown", Unknown("gone"))
+    _, after = news(LIMITS, blind, watch(), NOW)
+    _, after = news(LIMITS, CALM, after, NOW + TICK)
+    (again,), _ = news(LIMITS, blind, after, NOW + timedelta(hours=1))
+    assert isinstance(again, Finding)
+    assert again.then == "warn"
 
 
 def test_a_clock_that_went_back_makes_nobody_wait_for_ever() -> None:
@@ -295,6 +316,31 @@ def test_a_watch_that_was_written_down_goes_on_where_it_was(looks: list[Measured
         told, one = news(LIMITS, look, one, now)
         same, other = news(LIMITS, look, Watch.model_validate_json(other.canonical()), now)
         assert (told, one) == (same, other)
+
+
+TAKEN: list[tuple[type[Limit], str, bool]] = [
+    (PartLimit, "0", False),
+    (PartLimit, "0.5", True),
+    (PartLimit, "1", True),
+    (PartLimit, "1.01", False),
+    (PartLimit, "true", False),
+    (PartLimit, '"0.5"', True),
+    (PartLimit, '"half"', False),
+    (MoneyLimit, "0", False),
+    (MoneyLimit, "0.5", True),
+    (CountLimit, "0", False),
+    (CountLimit, "1", True),
+    (RateLimit, "-1", False),
+    (RateLimit, "0", True),
+    (RateLimit, "2000", True),
+    (RateLimit, "2001", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "written", "taken"), TAKEN)
+def test_what_a_limit_may_be(kind: type[Limit], written: str, taken: bool) -> None:
+    with nullcontext() if taken else pytest.raises(ValidationError):
+        kind.model_validate_json(written)
 
 
 def test_a_bare_number_is_a_limit_that_halts() -> None:

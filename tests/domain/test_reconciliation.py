@@ -10,14 +10,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipelines.domain.account import Position
+from pipelines.domain.account import Holding, Lot, Position
 from pipelines.domain.known import BotBook, KnownOrder, KnownTrade
 from pipelines.domain.orphan import CLOSING, Missing, MissingStop, Orphan, Stray, closing_name
 from pipelines.domain.reconciliation import (
     Book,
     Declared,
+    Unexplained,
     findings,
     strange_coins,
+    unexplained,
 )
 from pipelines.domain.sighting import LOOKS, TURNS, sighted
 from tests.domain.honest import DUST, PAIRS, START, Account, Bot, look
@@ -326,6 +328,228 @@ def test_coins_that_no_bot_can_trade_are_told_apart(bot: Bot) -> None:
     assert strange_coins((bot.book(),), book, declared) == (("DOGE", Decimal(3)),)
 
 
+def test_coins_that_are_all_declared_are_not_strange(bot: Bot) -> None:
+    bot.account.held |= {"DOGE": Decimal(5), "XRP": Decimal("0.5"), "SOL": Decimal("0.5")}
+    own = {"DOGE": Decimal(5), "XRP": Decimal(1)}
+    book = bot.account.book(())
+    assert strange_coins((bot.book(),), book, replace(PAPER, holdings=own)) == (
+        ("SOL", Decimal("0.5")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lot", "price", "dust"),
+    [
+        (Lot(Decimal(1), Decimal(2), Decimal(15)), "5", "3"),
+        (Lot(Decimal(1), Decimal(4), Decimal(15)), "5", "4"),
+        (Lot(Decimal(5), Decimal(4), Decimal(15)), "5", "5"),
+        (Lot(Decimal(1), Decimal(2), Decimal(5)), "0.5", "10"),
+        # A price that nobody knows makes nothing dust that could be sold.
+        (Lot(Decimal(1), Decimal(2), Decimal(15)), "0", "2"),
+    ],
+)
+def test_dust_is_what_the_exchange_would_not_take(lot: Lot, price: str, dust: str) -> None:
+    assert Book({}, {BTC: lot}, {BTC: Decimal(price)}).dust(BTC) == Decimal(dust)
+
+
+# What bots know, and what is there, order by order.
+
+
+def entry(filled: str, number: str = "1", **changed: Any) -> KnownOrder:
+    amount = Decimal(filled)
+    return replace(KnownOrder(number, True, False, False, amount, amount, Decimal(0)), **changed)
+
+
+def sale(filled: str, number: str = "2", **changed: Any) -> KnownOrder:
+    return replace(entry(filled, number), is_entry=False, fee=None, **changed)
+
+
+def book_of(*trades: tuple[KnownOrder, ...], **changed: Any) -> BotBook:
+    """A bot with these trades of bitcoins, all open, each by its orders."""
+    kept = tuple(KnownTrade(n, BTC, True, False, START, each) for n, each in enumerate(trades, 1))
+    ids = frozenset(order.id for each in trades for order in each)
+    return replace(BotBook("prod", "beat", frozenset({BTC}), kept, ids), **changed)
+
+
+def closed(book: BotBook, number: int = 1) -> BotBook:
+    trades = (replace(t, is_open=t.is_open and t.id != number) for t in book.trades)
+    return replace(book, trades=tuple(trades))
+
+
+def there(held: str, account: Account | None = None) -> Book:
+    """So many bitcoins, and all orders of an account."""
+    book = (account or Account()).book((BTC,))
+    return replace(book, balances={"BTC": Holding(Decimal(held), Decimal(0))})
+
+
+def placed(*orders: tuple[str, str, str], **changed: Any) -> Account:
+    """An account with orders of bitcoins: side, amount, and what was filled of it."""
+    account = Account({"BTC": Decimal(100)})
+    for side, amount, filled in orders:
+        account.fill(account.place(BTC, side, Decimal(amount)), Decimal(filled))
+    account.orders = {n: replace(o, **changed) for n, o in account.orders.items()}
+    return account
+
+
+def test_what_adds_up_is_not_looked_at_order_by_order(bot: Bot) -> None:
+    held(bot)
+    waits = bot.enter(BTC, Decimal("0.2"))
+    assert unexplained((bot.book(),), bot.account.book(()), PAPER) == ()
+    # Its bot does not know yet what was bought: that would hide as much of what is over.
+    bot.account.fill(waits, Decimal("0.1"))
+    assert [u.pair for u in unexplained((bot.book(),), bot.account.book(()), PAPER)] == [BTC]
+
+
+@pytest.mark.parametrize("beyond", [Decimal(0), Decimal("0.00000001")])
+def test_only_more_than_dust_is_looked_at_order_by_order(bot: Bot, beyond: Decimal) -> None:
+    bot.account.held["BTC"] = DUST + beyond
+    looked_at = unexplained((bot.book(),), bot.account.book(()), PAPER)
+    assert [each.pair for each in looked_at] == ([BTC] if beyond else [])
+
+
+def test_an_open_order_of_nobody_is_looked_at_though_the_coins_add_up(bot: Bot) -> None:
+    bot.account.place(BTC, "buy", Decimal(1))
+    assert [u.pair for u in unexplained((bot.book(),), bot.account.book(()), PAPER)] == [BTC]
+
+
+def test_how_much_there_is_of_what_bots_pay_with_nobody_foretells() -> None:
+    paid = replace(PAPER, money=frozenset({"USDT", "BTC"}))
+    assert findings((book_of(),), there("5"), paid) == ()
+
+
+def test_what_does_not_add_up_is_looked_at_since_its_first_trade() -> None:
+    early = KnownTrade(1, ETH, True, False, START - timedelta(days=2), (entry("1"),))
+    first, second = book_of((entry("1"),), (entry("2", "2"),)).trades
+    second = replace(second, opened_at=START + timedelta(days=1))
+    pairs = frozenset({BTC, ETH})
+    mine = replace(book_of(), trades=(early, second, first), pairs=pairs)
+    account = Account({"BTC": Decimal("3.5"), "ETH": Decimal(1)})
+    assert unexplained((mine,), account.book(()), PAPER) == (
+        Unexplained(BTC, START, Decimal("0.5"), Decimal("-0.5")),
+    )
+
+
+@pytest.mark.parametrize(("beyond", "kinds"), [("0", []), ("0.00000001", [Missing])])
+def test_what_is_missing_is_more_than_dust(beyond: str, kinds: list[type[Any]]) -> None:
+    lacking = str(1 - DUST - Decimal(beyond))
+    found = findings((book_of((entry("1"),)),), there(lacking), PAPER)
+    assert [type(each) for each in found] == kinds
+
+
+def test_a_fee_that_nobody_knows_is_at_most_half_a_percent() -> None:
+    mine = book_of((entry("1", fee=None),))
+    assert findings((mine,), there("0.995"), PAPER) == ()
+    (missing,) = findings((mine,), there("0.9"), PAPER)
+    assert isinstance(missing, Missing)
+    assert missing.amount == Decimal("0.095")
+
+
+def test_an_order_explains_no_more_than_it_brought() -> None:
+    account = placed(("buy", "1", "1"))
+    found = findings((book_of(),), there("1.5", account), PAPER)
+    told = [(each.order, each.amount) for each in found if isinstance(each, Orphan)]
+    assert told == [("1", Decimal("0.999")), ("", Decimal("0.501"))]
+
+
+def test_orphans_of_one_moment_are_told_in_the_order_of_their_numbers() -> None:
+    account = placed(("buy", "1", "1"), ("buy", "1", "1"), at=START)
+    account.orders = dict(reversed(account.orders.items()))
+    found = findings((book_of(),), there("1.998", account), PAPER)
+    assert [each.order for each in found if isinstance(each, Orphan)] == ["1", "2"]
+
+
+def test_a_closed_trade_whose_stop_still_sells_takes_from_the_others() -> None:
+    stop = sale("0", "3", is_open=True, amount=Decimal("0.2"))
+    mine = closed(book_of((entry("1"), sale("1"), stop), (entry("1", "4"),)))
+    account = placed(
+        ("buy", "1", "1"), ("sell", "1", "1"), ("sell", "0.2", "0.2"), ("buy", "1", "1")
+    )
+    assert findings((mine,), there("0.8", account), PAPER) == ()
+
+
+def test_what_is_left_of_a_settled_trade_is_no_bot_s() -> None:
+    mine = closed(book_of((entry("1"), sale("0.9"))))
+    (orphan,) = findings((mine,), there("0.1"), PAPER)
+    assert isinstance(orphan, Orphan)
+    assert orphan.amount == Decimal("0.1")
+
+
+@pytest.mark.parametrize(
+    ("amount", "is_open", "kind"),
+    [("1", True, Stray), ("1.1", True, Orphan), ("1", False, Orphan)],
+)
+def test_a_sale_is_an_exit_only_of_what_an_open_trade_can_sell(
+    amount: str, is_open: bool, kind: type[Any]
+) -> None:
+    account = placed(("buy", "1", "1"), ("sell", amount, "0"))
+    waits = sale("0", "3", is_open=True, amount=Decimal(1))
+    mine = book_of((entry("1"), waits))
+    mine = mine if is_open else closed(mine)
+    assert kind in [type(each) for each in findings((mine,), there("1", account), PAPER)]
+
+
+def test_what_the_agent_sold_counts_once() -> None:
+    account = placed(("buy", "1", "1"), ("sell", "0.5", "0.5"))
+    account.orders["2"] = replace(account.orders["2"], client_id=f"{CLOSING}0123-0")
+    mine = book_of((entry("1"), sale("0.5")))
+    (missing,) = findings((mine,), there("0.2", account), PAPER)
+    assert isinstance(missing, Missing)
+    assert missing.amount == Decimal("0.3")
+
+
+STOPPED = {"is_open": True, "is_stop": True}
+
+
+def stops_missed(account: Account, *trades: tuple[KnownOrder, ...], held: str = "9") -> list[int]:
+    own = replace(PAPER, holdings={"BTC": Decimal(9)})
+    found = findings((book_of(*trades, stops_on_exchange=True),), there(held, account), own)
+    return [each.trade for each in found if isinstance(each, MissingStop)]
+
+
+def test_a_trade_after_one_that_needs_no_stop_is_looked_at_too() -> None:
+    account = placed(("buy", "0.0001", "0.0001"), ("buy", "1", "1"))
+    assert stops_missed(account, (entry("0.0001"),), (entry("1", "2"),)) == [2]
+
+
+def test_a_closed_trade_needs_no_stop() -> None:
+    mine = closed(book_of((entry("1"), sale("0", is_open=True)), stops_on_exchange=True))
+    found = findings((mine,), there("9"), replace(PAPER, holdings={"BTC": Decimal(9)}))
+    assert [each for each in found if isinstance(each, MissingStop)] == []
+
+
+def test_an_entry_that_waits_is_no_stop() -> None:
+    account = placed(("buy", "1", "0.4"))
+    assert stops_missed(account, (entry("0.4", is_open=True, amount=Decimal(1)),)) == [1]
+
+
+@pytest.mark.parametrize(("beyond", "missed"), [("0", []), ("0.00000001", [1])])
+def test_dust_needs_no_stop(beyond: str, missed: list[int]) -> None:
+    amount = str(DUST + Decimal(beyond))
+    assert stops_missed(placed(("buy", amount, amount)), (entry(amount),)) == missed
+    # Nor is a stop too small that leaves no more than dust.
+    rests = str(1 - DUST - Decimal(beyond))
+    account = placed(("buy", "1", "1"), ("sell", rests, "0"))
+    stop = sale("0", amount=Decimal(rests), **STOPPED)
+    assert stops_missed(account, (entry("1"), stop)) == missed
+
+
+def test_what_an_order_waits_for_makes_it_a_stop() -> None:
+    account = placed(("sell", "1", "0"))
+    plain = account.orders["1"]
+    assert [o.is_stop for o in (plain, replace(plain, stop_price=Decimal(5)))] == [False, True]
+    assert not plain.reduce_only
+
+
+def test_orphans_are_told_apart_by_account_pair_and_order() -> None:
+    every = [
+        replace(ORPHAN, **changed)
+        for changed in ({}, {"account": "other"}, {"pair": ETH}, {"order": "8"})
+    ]
+    assert len({each.id for each in every}) == 4
+    assert {len(each.id) for each in every} == {8}
+    assert replace(ORPHAN, amount=Decimal(5)).id == ORPHAN.id
+
+
 PERP = "BTC/USDT:USDT"
 
 
@@ -356,6 +580,31 @@ def test_positions_of_futures_are_held_against_trades(
     mine = BotBook("prod", "beat", frozenset({PERP}), (trade,), frozenset({"1"}))
     found = findings((mine,), contract(side, there), PAPER)
     assert [type(each) for each in found] == kinds
+
+
+@pytest.mark.parametrize(
+    ("side", "other", "order", "told"),
+    [
+        ("long", "long", "buy", [("1", Decimal(1))]),
+        ("short", "long", "sell", [("1", Decimal(1))]),
+        # What takes from a position has not made it.
+        ("long", "short", "sell", [("", Decimal(1))]),
+        ("short", "long", "buy", [("", Decimal(1))]),
+    ],
+)
+def test_a_position_that_no_bot_knows_is_the_orphan_of_what_added_to_it(
+    side: Any, other: Any, order: str, told: list[tuple[str, Decimal]]
+) -> None:
+    account = Account()
+    number = account.place(PERP, order, Decimal(1))
+    account.orders[number] = replace(account.orders[number], filled=Decimal(1), status="closed")
+    pairs = [Position(PERP, side, Decimal(1)), Position("ETH/USDT:USDT", other, Decimal(1))]
+    found = replace(
+        contract(side, "1"), positions=tuple(pairs), orders=account.book((PERP,)).orders
+    )
+    mine = BotBook("prod", "beat", frozenset({PERP}))
+    orphans = [each for each in findings((mine,), found, PAPER) if isinstance(each, Orphan)]
+    assert [(each.order, each.amount) for each in orphans] == told
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -67,6 +67,12 @@ def read(
         ('dataframe = dataframe.assign(enter_tag="a")', set(), False),
         ('column = "enter_tag"; dataframe[column] = "a"', set(), False),
         ('dataframe["enter_tag"] = x.where(a, "b", c)', {"b"}, False),
+        ('dataframe["enter_tag"] = np.where(x)', set(), False),
+        (
+            'c = "enter_tag"; dataframe["enter_tag"] = "a"; dataframe.assign(enter_tag="b")',
+            {"a"},
+            False,
+        ),
     ],
 )
 def test_entry_tags_that_are_written_out(entry: str, tags: set[str], told: bool) -> None:
@@ -86,6 +92,24 @@ def test_a_constant_of_the_file_is_a_tag_unless_it_is_given_twice() -> None:
     twice = successor("calm", manifest(), {"calm/strategy.py": (once + 'TAG = "b"\n').encode()})
     assert twice is not None
     assert not twice.tags_told
+
+
+@pytest.mark.parametrize(
+    ("below", "more", "tags"),
+    [
+        ('TAG = "a"', "pass", {"a"}),
+        ('TAG = "a"\nOTHER.name = "b"', "pass", {"a"}),
+        ("TAG = 5", "pass", None),
+        ('TAG = "a"', "def other(self, TAG): pass", None),
+        ('TAG = "a"\ndel TAG', "pass", None),
+    ],
+)
+def test_what_a_name_of_the_file_stands_for(below: str, more: str, tags: set[str] | None) -> None:
+    entry = 'dataframe["enter_tag"] = TAG'
+    code = f"{PLAIN.format(entry=entry, more=more)}\n{below}\n"
+    found = successor("calm", manifest(), {"calm/strategy.py": code.encode()})
+    assert found is not None
+    assert (set(found.tags) if found.tags_told else None) == tags
 
 
 def test_the_manifest_tells_tags_that_are_made_up() -> None:
@@ -113,6 +137,8 @@ def test_shared_code_counts_and_tests_do_not() -> None:
         ("pass", {"params": {"stoploss": {"stoploss": "x"}}}, None),
         ("pass", {"other": 1}, None),
         ("pass", [], None),
+        ("pass", {"params": []}, None),
+        ("stoploss = 1e999", None, None),
     ],
 )
 def test_the_stop_that_will_be_in_force(more: str, parameters: Any, stoploss: str | None) -> None:
@@ -120,6 +146,14 @@ def test_the_stop_that_will_be_in_force(more: str, parameters: Any, stoploss: st
         {"calm/strategy.json": json.dumps(parameters).encode()} if parameters is not None else {}
     )
     assert read(more=more, files=files).stoploss == (Decimal(stoploss) if stoploss else None)
+
+
+def test_parameters_that_cannot_be_read_tell_no_stop() -> None:
+    assert read(files={"calm/strategy.json": b"{"}).stoploss is None
+    code = PLAIN.format(entry="pass", more="pass").replace("stoploss = -0.1", "pass").encode()
+    found = successor("calm", manifest(), {"calm/strategy.py": code})
+    assert found is not None
+    assert found.stoploss is None
 
 
 @pytest.mark.parametrize(
@@ -143,8 +177,10 @@ def test_what_else_decides(
     assert (found.shorts, found.adjusts, found.remembers) == (shorts, adjusts, remembers)
 
 
-def test_of_a_class_that_inherits_from_elsewhere_less_can_be_told() -> None:
-    code = PLAIN.format(entry="pass", more="pass").replace("Calm(IStrategy)", "Calm(Other)")
+@pytest.mark.parametrize("above", ["Other", "other.Base", "Circle"])
+def test_of_a_class_that_inherits_from_elsewhere_less_can_be_told(above: str) -> None:
+    code = PLAIN.format(entry="pass", more="pass").replace("Calm(IStrategy)", f"Calm({above})")
+    code += "\nclass Circle(Calm, Other):\n    pass\n"
     found = successor("calm", manifest(), {"calm/strategy.py": code.encode()})
     assert found is not None
     assert (found.adjusts, found.shorts) == (None, None)

@@ -1,10 +1,13 @@
 """What is remembered of a bot: the capital never moves, and no loss gets lost between two looks."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipelines.domain.watch import Watch, continued
 
@@ -61,7 +64,51 @@ def test_who_resumes_begins_the_losses_anew_and_keeps_the_capital() -> None:
     after = after.at(Decimal(700), NOON + DAY)
     assert (after.drawdown(Decimal(700)), after.daily_loss(Decimal(700))) == (0, 0)
     assert after.at(Decimal(600), NOON + DAY).drawdown(Decimal(600)) == Decimal("0.1")
+    assert after.at(Decimal(600), NOON + DAY).daily_loss(Decimal(600)) == Decimal("0.1")
     assert continued(after, NOON, NOON + DAY, CAPITAL, NOON + DAY) == after
+
+
+@pytest.mark.parametrize("later", [DAY / 4, DAY, 3 * DAY])
+def test_nothing_that_was_lost_before_a_resume_is_lost_again_after_it(later: timedelta) -> None:
+    before = fresh().at(Decimal(900), NOON)
+    after = continued(before, NOON, NOON + later, CAPITAL, NOON + later)
+    assert (after.drawdown(Decimal(700)), after.daily_loss(Decimal(700))) == (0, 0)
+    after = after.at(Decimal(700), NOON + later)
+    assert (after.drawdown(Decimal(700)), after.daily_loss(Decimal(700))) == (0, 0)
+
+
+def test_a_watch_that_begins_after_a_resume_begins_with_what_it_sees() -> None:
+    """Its file was lost: nobody knows how high it once stood, and it is not held against that."""
+    late = continued(None, NOON, NOON + DAY, CAPITAL, NOON + DAY).at(Decimal(700), NOON + DAY)
+    assert (late.peak, late.opened) == (Decimal(700), Decimal(700))
+
+
+def test_a_watch_that_nobody_resumed_yet_goes_on() -> None:
+    said = {"promoted": NOON, "since": NOON, "capital": CAPITAL, "day": NOON.date()}
+    kept = Watch.model_validate(said).at(Decimal(900), NOON)
+    assert continued(kept, NOON, None, CAPITAL, NOON, 0) == kept
+    assert continued(kept, NOON, None, CAPITAL, NOON) == kept
+
+
+@pytest.mark.parametrize(("capital", "taken"), [("0.5", True), ("0", False), ("-1", False)])
+def test_there_is_no_watch_without_capital(capital: str, taken: bool) -> None:
+    said = {"promoted": NOON, "since": NOON, "capital": Decimal(capital), "day": NOON.date()}
+    with nullcontext() if taken else pytest.raises(ValidationError):
+        Watch.model_validate(said)
+
+
+def test_limits_are_remembered_apart() -> None:
+    both = fresh().exceeding("a", Decimal(1)).exceeding("b", Decimal(2))
+    assert both.over == {"a": Decimal(1), "b": Decimal(2)}
+    assert both.within("a", forget=False).over == {"b": Decimal(2)}
+    told = both.telling("a").telling("b")
+    assert told.within("a", forget=True).told == ("b",)
+    assert told.within("a", forget=False).told == ("a", "b")
+    blind = fresh().blinded("a", NOON).blinded("b", NOON + DAY)
+    assert blind.blind == {"a": NOON, "b": NOON + DAY}
+    assert blind.telling("a?").telling("b?").seeing("a") == blind.model_copy(
+        update={"blind": {"b": NOON + DAY}, "told": ("b?",)}
+    )
 
 
 def test_a_resume_counts_also_when_the_clock_stands_still_or_went_back() -> None:

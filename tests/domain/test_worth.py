@@ -52,7 +52,12 @@ def test_equity_needs_the_price_of_what_is_held_and_of_nothing_else() -> None:
     assert equity(D(1000), Kept(open=(waits,)), Unknown("nobody answers")) == D(1000)
     assert equity(D(1000), Kept(open=(LONG,)), Unknown("gone")) == Unknown("gone")
     assert equity(D(1000), Unknown("broken"), {}) == Unknown("broken")
+    assert exposure(Kept(open=(waits,)), Unknown("gone")) == Exposure({"ETH": D(50)})
     assert priced(Kept(open=(LONG, waits))) == {"BTC/USDT"}
+
+
+def test_a_bot_that_kept_nothing_has_sent_nothing() -> None:
+    assert (Kept().orders, Kept().cancelled) == (0, 0)
 
 
 def test_deposits_and_withdrawals_and_other_bots_change_no_equity() -> None:
