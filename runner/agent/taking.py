@@ -152,10 +152,13 @@ def _answers(api: str) -> bool:
 
 @contextmanager
 def _still(source: Path) -> Iterator[None]:
-    """While nobody else can write to a database. Nothing in it is changed."""
+    """While nobody else can write to a database. No byte of it is changed."""
     address = f"{source.absolute().as_uri()}?mode=rw"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=1)) as held:
+        with (
+            _as_it_was_left(source),
+            closing(sqlite3.connect(address, uri=True, timeout=1)) as held,
+        ):
             held.isolation_level = None
             held.execute("BEGIN IMMEDIATE")
             yield
@@ -166,6 +169,25 @@ def _still(source: Path) -> Iterator[None]:
         raise CannotTell(f"{source}: cannot be read: {error}") from None
     except sqlite3.DatabaseError as error:
         raise BadInput(f"{source}: is no database of freqtrade: {error}") from None
+
+
+@contextmanager
+def _as_it_was_left(source: Path) -> Iterator[None]:
+    """Keep what freqtrade wrote last where it is: beside its database, in SQLite's log.
+
+    Whoever closes a database as the last one writes that into it. One that only reads cannot, and
+    while it reads nobody else does.
+    """
+    log = source.with_name(f"{source.name}-wal")
+    if not log.exists() or not log.stat().st_size:
+        yield
+        return
+    address = f"{source.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=1)) as reading:
+        reading.isolation_level = None
+        reading.execute("BEGIN")
+        reading.execute("SELECT 1 FROM sqlite_master").fetchone()
+        yield
 
 
 def _traded(copy: Path, source: Path) -> _Traded:
