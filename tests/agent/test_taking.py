@@ -44,7 +44,7 @@ TRAIN = ("--train", "environments/demo")
 @pytest.fixture(scope="module")
 def stepped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """An exchange whose account is opened by texts that are long enough for secrets."""
-    account = ("--account", f"sandbox:{KEY}:{SECRET}:USDT=250")
+    account = ("--account", f"sandbox:{KEY}:{SECRET}:USDT=250:ip=127.0.0.1")
     folder = tmp_path_factory.mktemp("exchange")
     with running(root, folder, "--start", "2022-03-01", *account) as exchange:
         yield exchange
