@@ -25,7 +25,7 @@ from pipelines.domain.promotion import Promotion, Risk
 from pipelines.errors import BadInput, CannotTell
 from runner.agent import owners
 from runner.agent.books.accounts import Trader, joined
-from runner.agent.clearance import refusal, veiled
+from runner.agent.clearance import refusal
 from runner.agent.entering import may_enter, promotion_of, stored
 from runner.agent.owners import Owner
 from runner.agent.preparing import Deployable, deployable
@@ -53,7 +53,7 @@ def begun(agent: Agent, given: TakeOver) -> bool:
     same = owner.promotion.digest == stored(agent, given.release).release.digest
     told = any(stay.promotion == owner.promotion for stay in track.stays)
     there = (house.home / owner.database).exists()
-    return same and there and not told and owner.promotion.reason == _reason(given)
+    return same and there and not told and owner.promotion.reason == _reason(agent, given)
 
 
 def heir(agent: Agent, given: TakeOver, copy: Path, by: str, *, again: bool) -> Heir:
@@ -69,7 +69,7 @@ def heir(agent: Agent, given: TakeOver, copy: Path, by: str, *, again: bool) -> 
         raise BadInput(f"{release.release.id}: is no release of {given.strategy}")
     kept_in = None if again else str(copy)
     answer = may_enter(agent, release, environment, train, 1, now, kept_in=kept_in)
-    promotion = _promotion(given, release, environment, answer, by, now)
+    promotion = _promotion(agent, given, release, environment, answer, by, now)
     of = deployable(agent.crew.house, environment, promotion, train.trust, agent.record)
     reasons = list(_against(answer))
     if not again:
@@ -91,16 +91,16 @@ def own(agent: Agent, heir: Heir) -> None:
 
 def want(agent: Agent, heir: Heir) -> None:
     """Promote the release that has them."""
-    promotion = veiled(heir.owner.promotion, agent.crew.hidden)
-    agent.ledger.append(promotion, after=agent.head)
+    agent.ledger.append(heir.owner.promotion, after=agent.head)
     agent.read()
 
 
-def _reason(given: TakeOver) -> str:
-    return f"takes over what {given.database} traded"
+def _reason(agent: Agent, given: TakeOver) -> str:
+    return agent.crew.hidden.text(f"takes over what {given.database} traded")
 
 
 def _promotion(
+    agent: Agent,
     given: TakeOver,
     release: Stored,
     environment: Environment,
@@ -110,7 +110,7 @@ def _promotion(
 ) -> Promotion:
     # One that is refused never gets further than the objections to it.
     fit = answer if isinstance(answer, Eligible) else Eligible((), accepts=answer.accepts)
-    return promotion_of(release, environment, fit, 1, by=by, reason=_reason(given), at=now)
+    return promotion_of(release, environment, fit, 1, by=by, reason=_reason(agent, given), at=now)
 
 
 def _against(answer: Eligibility) -> Iterator[str]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.adapters import agent
+from pipelines.adapters.agent import TakenOver, TakeOver
 from pipelines.adapters.ledger import Ledger
 from pipelines.domain.entry import Seen, Verified
 from pipelines.domain.promotion import Kind, Promotion, Risk
@@ -194,7 +196,7 @@ def test_a_release_that_may_not_come_in_gets_no_trades_either(
     assert any(line.startswith("approval: ") for line in said), said
 
 
-def test_what_a_release_would_loosen_is_refused_unless_it_was_signed_for(
+def test_what_a_release_would_loosen_is_refused(
     mine: Mine, stopped: tuple[bytes, ...], looser: Release
 ) -> None:
     soaked(mine.train, looser)
@@ -236,6 +238,24 @@ def test_coins_that_are_gone_are_a_reason_too(
         database.execute("UPDATE orders SET order_id = order_id || '7'")
     said = other.refused("--release", str(looser.id))
     assert any(" are missing on sandbox" in line for line in said), said
+
+
+def test_a_looser_stop_that_was_signed_for_is_no_reason_any_more(
+    mine: Mine, stopped: tuple[bytes, ...], looser: Release
+) -> None:
+    mine.approve(looser, Risk.LOOSER_STOP)
+    given = TakeOver(
+        environment="sandbox",
+        strategy="beat",
+        database=str(mine.database),
+        dry_run=False,
+        look=True,
+        release=str(looser.id),
+        source=str(mine.folder / "beat.py"),
+    )
+    told = TakenOver.model_validate(agent.ask(mine.train.home, "take-over", given))
+    assert told.open == 2
+    assert not mine.taken.exists(), "it was only looked at"
 
 
 @pytest.fixture(scope="module")

@@ -162,6 +162,10 @@ def goes_on(there: Light, ready: Ready, how: str) -> None:
     assert trades(there.database("sandbox")) == trades(ready.database)
     (member,) = there.agent.members(there.agent.declared(), there.now).values()
     assert member.bot.phase == "running"
+    # What is over afterwards is not begun anew.
+    there.ask("retire", environment="sandbox", strategy="beat")
+    with pytest.raises(Refused, match="two histories are never mixed"):
+        there.ask("take-over", **ready.asked().args)
 
 
 def test_killed_at_any_step_nothing_is_imported_or_it_is_once(ready: Ready, tmp_path: Path) -> None:
