@@ -129,6 +129,9 @@ class TakeOver(Document):
 
     `database` is its file, on the agent's machine, `dry_run` what its configuration says, `api`
     where it answers while it runs, if anywhere. With `look` nothing is done.
+
+    Trades that are open need a `release` that takes them over. `source` is the file of the strategy
+    that opened them, and `adjusts` tells that its configuration let it add to positions.
     """
 
     environment: str
@@ -137,14 +140,21 @@ class TakeOver(Document):
     dry_run: bool
     api: str = ""
     look: bool = False
+    release: str = ""
+    source: str = ""
+    adjusts: bool = False
 
 
 class TakenOver(Document):
-    """What was taken over, or would be: `database` is where it lies from now on."""
+    """What was taken over, or would be: `database` is where it lies from now on.
+
+    `open` of its `trades` are looked after by a release from then on.
+    """
 
     database: str
     digest: str
     trades: int
+    open: int = 0
 
 
 class Said(Document):

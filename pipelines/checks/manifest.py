@@ -1,5 +1,6 @@
 """The manifest: does the folder hold what it promises, and can it be checked with what there is?"""
 
+import ast
 from collections.abc import Iterator
 
 from pipelines.checks import promises
@@ -94,12 +95,38 @@ def _beside(strategy: Strategy) -> Iterator[Finding]:
             expected=f"at least test_{strategy.name}.py",
             hint="show when it enters and when it does not; see 'sluice docs strategy'",
         )
+    yield from _never_run(strategy)
     if strategy.file("README.md") is None:
         yield Finding(
             what=f"{folder}: has no README.md",
             expected="what the strategy believes, and when it is wrong",
             hint="the reviewer and whoever is on call read it",
         )
+
+
+def _never_run(strategy: Strategy) -> Iterator[Finding]:
+    """Tests that only look as if they were run: nobody would miss them."""
+    for file in strategy.files:
+        name = file.path.removeprefix(f"{strategy.name}/")
+        if not name.endswith(".py") or (name.startswith("test_") and "/" not in name):
+            continue
+        try:
+            count = sum(map(_is_test, parse(file.content).body))
+        except NotPython:
+            continue
+        if count:
+            yield Finding(
+                what=f"strategies/{file.path}: holds tests that are never run",
+                expected="test_*.py in the folder itself, where they are looked for",
+                actual=f"{count} in {name}",
+                hint="rename or move the file",
+            )
+
+
+def _is_test(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return node.name.startswith("Test")
+    return isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 
 
 def _market(strategy: Strategy, environment: Door) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ class Given:
     """What was asked for: a freqtrade's folder, and the environment that its bot belongs to.
 
     Empty means: found as freqtrade finds it. With `secrets` those in the configuration are kept.
+    `release` takes open trades over.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Given:
     database: Path | None = None
     owner: str = ""
     secrets: bool = False
+    release: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Report:
     secrets: tuple[Carried, ...]
     source: Path
     database: TakenOver
+    release: str
 
 
 def import_bot(place: Place, given: Given, now: datetime) -> Report:
@@ -81,6 +84,9 @@ def import_bot(place: Place, given: Given, now: datetime) -> Report:
     environment = place.environment(given.environment)
     plugin, files = _drafted(place, given, settings)
     is_new = _is_new(place.root, plugin)
+    if given.release and is_new:
+        hint = f"'sluice import {plugin.source}' makes it; then check, pack, deliver"
+        raise BadInput(f"{FOLDER}/{plugin.name}: there is no such strategy yet", hint)
     carried = tuple(_carried(place, environment, settings))
     if given.secrets:
         _refuse_conflicts(place, carried)
@@ -92,6 +98,9 @@ def import_bot(place: Place, given: Given, now: datetime) -> Report:
         dry_run=settings.flag("dry_run", default=True),
         api=_api(settings),
         look=True,
+        release=given.release,
+        source=str(plugin.source.resolve()),
+        adjusts=settings.flag("position_adjustment_enable", default=False),
     )
     agent.ask(place.home, "take-over", asked)
     if is_new:
@@ -108,6 +117,7 @@ def import_bot(place: Place, given: Given, now: datetime) -> Report:
         secrets=carried,
         source=source,
         database=TakenOver.model_validate(done),
+        release=given.release,
     )
 
 

@@ -60,7 +60,11 @@ def _tell(report: Report, out: TextIO) -> None:
     count = report.database.trades
     print(f"{count} trades of {report.source} → {report.database.database}", file=out)
     print("never start the old bot again: both would trade one account", file=out)
-    print(f"next: sluice check {name}, then sluice pack {name}", file=out)
+    if report.release:
+        print(f"{report.release} looks after the open ones: {report.database.open}", file=out)
+        print("next: sluice status, until it runs", file=out)
+    else:
+        print(f"next: sluice check {name}, then sluice pack {name}", file=out)
 
 
 def _secret(each: Carried, environment: str) -> str:
@@ -86,6 +90,7 @@ def _tree(report: Report) -> dict[str, object]:
         "to": database.database,
         "digest": database.digest,
         "trades": database.trades,
+        "open": database.open,
     }
     guesses, obstacles = list(plugin.guesses), [each.what for each in plugin.obstacles]
     values = (report.environment, plugin.name, plugin.class_name, report.planted)

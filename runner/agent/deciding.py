@@ -53,7 +53,7 @@ class Deciding:
             "approve": self._approve,
             "rollback": self._rollback,
             "retire": self._retire,
-            "take-over": partial(take_over, self.agent),
+            "take-over": partial(take_over, self.agent, self.who),
             **dict.fromkeys(_TOLD, self._tell),
         }
 

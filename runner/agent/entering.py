@@ -53,8 +53,11 @@ def may_enter(
     approved: tuple[Approved, ...] = (),
     *,
     automatic: bool = False,
+    kept_in: str | None = None,
 ) -> Eligibility:
     """What speaks for and against it; `approved` is not in the ledger yet.
+
+    `kept_in` is the file of trades that it shall go on with, when that is not in its place yet.
 
     :raises Refused: when what is signed does not hold, with all reasons.
     """
@@ -74,7 +77,7 @@ def may_enter(
     # Nobody asks an exchange in every round for what waits anyhow.
     if elsewhere or (automatic and not isinstance(answer, Eligible)):
         return answer
-    return _here(agent, stored, environment, train, step, answer)
+    return _here(agent, stored, environment, train, step, answer, kept_in)
 
 
 def _here(
@@ -84,6 +87,7 @@ def _here(
     train: Declared,
     step: int,
     answer: Eligibility,
+    kept_in: str | None,
 ) -> Eligibility:
     """The same, with what this host and the exchange say."""
     name, manifest = stored.release.name, _manifest(stored)
@@ -91,7 +95,7 @@ def _here(
     percent = ramp[min(step, len(ramp)) - 1]
     arranged, own = agent.scales.arranged(train), (environment.name, name)
     others = (each for each in arranged.bots if (each.environment, each.strategy) != own)
-    bot = Bot(environment.name, name, manifest.pairs, mode, percent)
+    bot = Bot(environment.name, name, manifest.pairs, mode, percent, kept_in)
     bots = replace(arranged, strategies=arranged.strategies | {name}, bots=(*others, bot))
     case = Case(environment, name, str(stored.release.id), mode, answer.accepts)
     looked = agent.clearance.look(case, bots)

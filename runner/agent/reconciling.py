@@ -5,7 +5,7 @@ for; then a human is told.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.orphan import Finding, MissingStop, Orphan, Stray
 from pipelines.domain.record import Record
 from pipelines.domain.sighting import LOOKS
-from pipelines.errors import SluiceError
+from pipelines.errors import CannotTell, SluiceError
 from runner.agent.about import Key
 from runner.agent.alerts import Alert, Alerts, Severity
 from runner.agent.books.accounts import Account, accounts, client_of
@@ -64,6 +64,21 @@ class Reconciling:
             return ()
         looked = self.looking.look(every, now)
         return tuple(entry for each in looked for entry in self._follow(each, record, now))
+
+    def disagreements(self, account: Account, now: datetime) -> tuple[str, ...]:
+        """In what an account's book differs from what its bots know, at one look.
+
+        A stop that is missing is none: its bot puts it there.
+
+        :raises CannotTell: when it could not be looked at.
+        """
+        # It remembers nothing, so no round is surer for it; what it weighs is counted.
+        looking = replace(self.looking)
+        (looked,) = looking.look((account,), now)
+        self.looking.spent, self.looking.told = looking.spent, looking.told
+        if looked.trouble:
+            raise CannotTell(f"{account.name}: could not be evaluated: {looked.trouble}")
+        return tuple(str(e) for e in looked.found if not isinstance(e, MissingStop))
 
     def _follow(self, looked: Looked, record: Record, now: datetime) -> Iterator[Entry]:
         environment, account = looked.account.environment.name, looked.account.name

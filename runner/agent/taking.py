@@ -1,7 +1,7 @@
 """Taking over what a freqtrade of somebody's own has traded: its database, under its new bot.
 
 What is looked at is a copy, taken while nobody could write; and that copy is what is given its
-place, in one step.
+place, in one step. Of whoever traded it nothing is changed.
 """
 
 import sqlite3
@@ -16,13 +16,14 @@ from pydantic import JsonValue
 from pipelines.adapters.agent import Asked, TakenOver, TakeOver, read_args
 from pipelines.domain.environment import Environment
 from pipelines.errors import BadInput, CannotTell, Refused
-from runner.agent import archive, trades
+from runner.agent import archive, inheriting, trades
+from runner.agent.inheriting import Heir
 from runner.agent.snapshot import snapshot
 from runner.agent.staging import staging, synced
 from runner.agent.tick import Agent
 
 _COLUMNS = {
-    "trades": {"id", "is_open", "open_date", "exchange", "stake_currency"},
+    "trades": {"id", "is_open", "open_date", "exchange", "stake_currency", "trading_mode"},
     "orders": {"ft_trade_id", "ft_is_open", "order_id"},
 }
 """By these a file is known as freqtrade's."""
@@ -44,8 +45,10 @@ class _Traded:
     currencies: frozenset[str]
 
 
-def take_over(agent: Agent, asked: Asked) -> JsonValue:
-    """Copy a database to where the bot of an environment looks for it.
+def take_over(agent: Agent, by: str, asked: Asked) -> JsonValue:
+    """Copy a database to where the bot of an environment looks for it; `by` is who asks.
+
+    Open trades are a release's from then on, which is promoted.
 
     :raises BadInput: when it is no database of freqtrade.
     :raises Refused: when it may not be, with all reasons; nothing has changed then.
@@ -57,20 +60,38 @@ def take_over(agent: Agent, asked: Asked) -> JsonValue:
     source = Path(given.database)
     if not source.is_file():
         raise BadInput(f"{source}: there is no such file")
-    reasons = [*_taken(agent, environment, given), *_at_work(source, given.api)]
+    again = inheriting.begun(agent, given)
+    taken = () if again else _taken(agent, environment, given)
+    reasons = [*taken, *_at_work(source, given.api)]
     if reasons:
         raise Refused("\n".join(reasons), "nothing was changed")
     with _still(source), staging(agent.crew.house.home / "taking") as folder:
         copy = folder / target.name
         snapshot(source, copy)
         traded = _traded(copy, source)
-        if reasons := [*_misplaced(traded, environment, given), *_unfinished(copy)]:
+        heir = inheriting.heir(agent, given, copy, by, again=again) if given.release else None
+        left = heir.reasons if heir else _unfinished(copy)
+        if reasons := [*_misplaced(traded, environment, given), *left]:
             raise Refused("\n".join(reasons), "nothing was changed")
-        digest = archive.part_of(environment.database(given.strategy), copy).digest
+        told = TakenOver(
+            database=str(target),
+            digest=archive.part_of(environment.database(given.strategy), copy).digest,
+            trades=traded.trades,
+            open=trades.open_trades(copy) or 0,
+        )
         if not given.look:
-            _place(folder, copy, target)
-    told = TakenOver(database=str(target), digest=digest, trades=traded.trades)
+            _do(agent, heir, folder, copy, None if again else target)
     return told.model_dump(mode="json")
+
+
+def _do(agent: Agent, heir: Heir | None, folder: Path, copy: Path, target: Path | None) -> None:
+    """What of it is to do; without `target` it is there already."""
+    if heir and target:
+        inheriting.own(agent, heir)
+    if target:
+        _place(folder, copy, target)
+    if heir:
+        inheriting.want(agent, heir)
 
 
 def _place(folder: Path, copy: Path, target: Path) -> None:
@@ -131,10 +152,13 @@ def _answers(api: str) -> bool:
 
 @contextmanager
 def _still(source: Path) -> Iterator[None]:
-    """While nobody else can write to a database. Nothing in it is changed."""
+    """While nobody else can write to a database. No byte of it is changed."""
     address = f"{source.absolute().as_uri()}?mode=rw"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=1)) as held:
+        with (
+            _as_it_was_left(source),
+            closing(sqlite3.connect(address, uri=True, timeout=1)) as held,
+        ):
             held.isolation_level = None
             held.execute("BEGIN IMMEDIATE")
             yield
@@ -145,6 +169,25 @@ def _still(source: Path) -> Iterator[None]:
         raise CannotTell(f"{source}: cannot be read: {error}") from None
     except sqlite3.DatabaseError as error:
         raise BadInput(f"{source}: is no database of freqtrade: {error}") from None
+
+
+@contextmanager
+def _as_it_was_left(source: Path) -> Iterator[None]:
+    """Keep what freqtrade wrote last where it is: beside its database, in SQLite's log.
+
+    Whoever closes a database as the last one writes that into it. One that only reads cannot, and
+    while it reads nobody else does.
+    """
+    log = source.with_name(f"{source.name}-wal")
+    if not log.exists() or not log.stat().st_size:
+        yield
+        return
+    address = f"{source.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=1)) as reading:
+        reading.isolation_level = None
+        reading.execute("BEGIN")
+        reading.execute("SELECT 1 FROM sqlite_master").fetchone()
+        yield
 
 
 def _traded(copy: Path, source: Path) -> _Traded:
@@ -188,12 +231,13 @@ def _misplaced(traded: _Traded, environment: Environment, given: TakeOver) -> It
 
 
 def _unfinished(copy: Path) -> Iterator[str]:
-    """Trades that would have to be taken over while they are open."""
+    """Open trades, which only a release can have."""
     count = trades.open_trades(copy)
     if count is None:
         yield "nobody can tell whether trades are open"
     elif count:
-        yield f"{count} trades are open: close them first, they cannot be taken over yet"
+        what = "trade is" if count == 1 else "trades are"
+        yield f"{count} {what} open: name the release that takes them over, with --release"
 
 
 def _trades(environment: Environment) -> str:

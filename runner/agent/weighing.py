@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipelines.domain.adoption import Place, Successor, objections
+from pipelines.domain.adoption import OpenTrade, Place, Successor, objections
 from pipelines.domain.couplings.arrangement import Arrangement
 from pipelines.domain.couplings.arrangement import Bot as Placed
 from pipelines.domain.deployment import Bot, Settings, Wanted
@@ -134,6 +134,17 @@ class Scales:
         return objections(
             None if found is None else found.open, before, _place(to), old, self._successor(to)
         )
+
+    def strange(
+        self, trades: tuple[OpenTrade, ...] | None, mode: str, of: Deployable, source: bytes
+    ) -> tuple[Objection, ...]:
+        """What speaks against a release taking over the trades of a bot that is none of ours.
+
+        `mode` is how it traded, spot or futures, `source` its strategy.
+        """
+        place, new = _place(of), self._successor(of)
+        old = successor(of.strategy, of.manifest, {f"{of.strategy}/strategy.py": source})
+        return objections(trades, replace(place, trading_mode=mode), place, old, new)
 
     def _successor(self, of: Deployable) -> Successor | None:
         folder = self.house.deployed(of.release.digest)

@@ -92,6 +92,9 @@ class _NoExchange:
     def round(self, *_: object) -> tuple[Entry, ...]:
         return ()
 
+    def disagreements(self, *_: object) -> tuple[str, ...]:
+        return ()
+
     def keep(self, *_: object, **__: object) -> None: ...
 
     def stop(self, *_: object, **__: object) -> dict[Key, Stopped]:

@@ -41,8 +41,7 @@ class Agent:
         return Record.of(Line(number, entry) for number, entry in enumerate(self.entries, 1))
 
     def look(self, *sure: Finding, known: frozenset[str] = frozenset()) -> list[Entry]:
-        seen = frozenset(each.key for each in sure)
-        return self.follow(Looked(self.account, sure=sure, seen=seen, known=known))
+        return self.follow(Looked(self.account, found=sure, sure=sure, known=known))
 
     def follow(self, looked: Looked) -> list[Entry]:
         new = list(self.reconciling._follow(looked, self.record, NOW))

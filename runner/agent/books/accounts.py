@@ -106,6 +106,21 @@ def accounts(
             yield Account(environment, name, mode, _priority(mine), tuple(together))
 
 
+def joined(
+    house: House, environment: Environment, record: Record, newcomer: Trader
+) -> Account | None:
+    """The account on which somebody would trade as well, with everybody who does; none on paper."""
+    name = environment.account_of(newcomer.strategy)
+    if environment.mode != "live" or not name:
+        return None
+    there = [
+        a for a in accounts(house, {environment.name: environment}, record, {}) if a.name == name
+    ]
+    others = (t for each in there for t in each.traders if t.seat != newcomer.seat)
+    together = [*others, newcomer]
+    return Account(environment, name, _mode(together), Priority.CHANGED, tuple(together))
+
+
 def client_of(house: House, account: Account, rehearsal: Rehearsal | None) -> Client:
     """A client for an account.
 

@@ -32,18 +32,23 @@ _ENOUGH = 1 << 30
 
 @dataclass(frozen=True)
 class Looked:
-    """What is known of an account after a look. `sure` is what stays so, `seen` all of it.
+    """What is known of an account after a look. `found` is all of it, `sure` what stays so.
 
     `trouble` says why there was no look, if there was none.
     """
 
     account: Account
+    found: tuple[Finding, ...] = ()
     sure: tuple[Finding, ...] = ()
-    seen: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     strange: tuple[tuple[str, Decimal], ...] = ()
     trouble: str = ""
     late: bool = False
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """All that was found, by name."""
+        return frozenset(each.key for each in self.found)
 
 
 @dataclass(frozen=True)
@@ -195,8 +200,8 @@ class Looking:
         sightings = memory.sightings.values()
         return Looked(
             account,
+            found=tuple(each.finding for each in sightings),
             sure=tuple(each.finding for each in sightings if each.is_sure(real, self.turn)),
-            seen=frozenset(memory.sightings),
             known=frozenset().union(*(each.orders for each in bots)),
             strange=strange_coins(bots, book, own),
         )
