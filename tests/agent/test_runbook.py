@@ -31,7 +31,7 @@ pytestmark = pytest.mark.freqtrade
 
 STEADY = HOLD.replace(
     'dataframe["date"].dt.hour % 2 == 0,',
-    'dataframe["date"].dt.hour % (2 if metadata["pair"] == "BTC/USDT" else 6) == 0,',
+    'dataframe["date"].dt.hour % (n := 2 if metadata["pair"] == "BTC/USDT" else 6) == n - 1,',
 )
 """Buys bitcoin within two hours and ether within six, and never sells."""
 
@@ -222,13 +222,14 @@ def entries(bot: Bot, kind: str) -> list[dict[str, Any]]:
 
 
 def test_a_position_has_no_stop(bot: Bot) -> None:
-    """Its bot hangs, so that nobody puts it back."""
-    bot.hang()
+    """Its bot is dead, so that nobody puts it back."""
+    bot.kill()
     stop = bot.stop("BTC")
     assert stop is not None
     with bot.train.exchange.then():
         bot.train.exchange.ccxt().cancel_order(str(stop.id), "BTC/USDT")
     for _ in range(3):
+        bot.train.exchange.step(seconds=2)
         bot.train.round()
     with bot.reader.section("A position has no stop") as page:
         page.follow()
