@@ -15,6 +15,7 @@ from typing import Any
 
 import ccxt
 import pytest
+import yaml
 
 from pipelines.domain.release import Release
 from runner.agent.locks import Lock
@@ -257,8 +258,10 @@ def test_a_bot_is_dead_or_does_not_answer(bot: Bot) -> None:
 
 def test_a_bot_lost_more_than_it_may(bot: Bot) -> None:
     bot.trading()
-    limits = {"max_drawdown": {"limit": 0.004, "then": "flatten"}}
-    bot.train.declare("sandbox", protections=limits)
+    file = bot.train.project / "environments" / "demo" / "sandbox.yaml"
+    before = yaml.safe_load(file.read_text())["protections"]
+    limit = {"max_drawdown": {"limit": 0.004, "then": "flatten"}}
+    bot.train.declare("sandbox", protections=before | limit)
     bot.train.round()
     bot.train.exchange.fault("price_gap", symbol="BTCUSDT", by=Decimal("-0.12"))
     bot.step_until(lambda: entries(bot, "tripped"))
@@ -267,7 +270,7 @@ def test_a_bot_lost_more_than_it_may(bot: Bot) -> None:
         page.follow()
     bot.assert_empty()
     bot.enters_nothing()
-    bot.train.declare("sandbox", protections={})
+    bot.train.declare("sandbox", protections=before)
 
 
 def test_a_bad_release_trades(bot: Bot) -> None:
@@ -378,7 +381,8 @@ def test_out_of_it_again(bot: Bot) -> None:
         page.follow()
         page.follow()
         page.follow()
-    bot.train.until_phase("sandbox", "running")
+        bot.train.until_phase("sandbox", "running")
+        page.follow()
     bot.step_until(lambda: bot.is_held("BTC", "ETH"))
     bot.assert_looked_after("BTC", "ETH")
 
