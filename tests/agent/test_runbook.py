@@ -276,6 +276,8 @@ def test_a_bot_lost_more_than_it_may(bot: Bot) -> None:
 def test_a_bad_release_trades(bot: Bot) -> None:
     good = bot.train.release("1.0.0", STEADY)
     bad = bot.train.release("1.1.0", STEADY.replace("even", "bad"))
+    assert bot.train.sluice("flatten", "sandbox").returncode == 0
+    bot.train.step(1)
     bot.train.want("sandbox", bad)
     assert bot.train.sluice("resume").returncode == 0
     bot.train.until_running("sandbox", bad)
