@@ -77,8 +77,8 @@ def not_printed(shown: tuple[str, ...], said: str) -> str:
 
 
 def _same(shown: str, printed: str) -> bool:
-    beginning, cut, _ = shown.partition("…")
-    return printed.startswith(beginning.rstrip()) if cut else printed == shown
+    pattern = ".*".join(re.escape(part) for part in shown.split("…"))
+    return re.fullmatch(pattern, printed) is not None
 
 
 @dataclass
