@@ -112,7 +112,8 @@ def _command(*arguments: str) -> list[str]:
      ["data", "verify"], ["data", "pin"], ["data", "fetch"], ["data", "download"],
      ["secrets"], ["secrets", "set"], ["secrets", "seal"],
      ["pack"], ["verify"], ["releases"], ["keys"], ["keys", "new"],
-     ["deliver"], ["promote"], ["approve"], ["rollback"], ["hold"], ["status"], ["history"]],
+     ["deliver"], ["promote"], ["approve"], ["rollback"], ["hold"], ["status"], ["alerts"],
+     ["restart"], ["history"]],
     ids=" ".join,
 )  # fmt: skip
 def test_help_teaches(sluice: Sluice, command: list[str]) -> None:

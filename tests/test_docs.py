@@ -324,6 +324,15 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     assert [link for link in links if not (DOCS / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_links_to_headings_lead_to_one(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for other, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
+        headings = re.findall(r"^#+ (.+)$", (DOCS / (other or page)).read_text(), re.MULTILINE)
+        named = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+        assert anchor in named, f"{other}#{anchor}"
+
+
 def test_every_topic_that_a_hint_points_to_is_a_page() -> None:
     code = "".join(path.read_text() for path in DOCS.parent.glob("pipelines/**/*.py"))
     topics = re.findall(r"sluice docs ([a-z][a-z-]+)|topic=\"([a-z-]+)\"", code)

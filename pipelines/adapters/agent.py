@@ -25,6 +25,7 @@ D = TypeVar("D", bound=Document)
 
 _SECONDS = 60.0
 _HINT = "start it with 'sluice-agent run', or name its home with --home"
+_DANGER = frozenset({"halt", "resume", "flatten"})
 
 
 class Whereabouts(Document):
@@ -225,17 +226,18 @@ def ask(
     :raises AgentUnreachable: when nobody answers.
     :raises SluiceError: what the agent says: `Refused`, `BadInput` or `CannotTell`.
     """
+    hint = f"'sluice-agent {verb}' does it without one; or {_HINT}" if verb in _DANGER else _HINT
     given = args.model_dump(mode="json") if args else {}
     line = Asked(verb=verb, args=given).model_dump_json().encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(seconds)
-            connection.connect(_whereabouts(home).socket)
+            connection.connect(_whereabouts(home, hint).socket)
             connection.sendall(line)
             said = _line(connection)
     except OSError as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
-        raise AgentUnreachable(f"the agent does not answer: {reason}", _HINT) from None
+        raise AgentUnreachable(f"the agent does not answer: {reason}", hint) from None
     return _data(said)
 
 
@@ -252,10 +254,10 @@ def read_args(asked: Asked, model: type[D]) -> D:
         raise BadInput(f"{asked.verb}: {key}: {first['msg'].lower()}") from None
 
 
-def _whereabouts(home: Path) -> Whereabouts:
+def _whereabouts(home: Path, hint: str) -> Whereabouts:
     path = home / WHERE
     if not path.is_file():
-        raise AgentUnreachable(f"{home}: no agent runs with this home", _HINT)
+        raise AgentUnreachable(f"{home}: no agent runs with this home", hint)
     try:
         return load_json(path, Whereabouts)
     except BadInput as error:

@@ -175,6 +175,24 @@ def flatten(
 
 
 @click.command()
+@click.argument("environment")
+@click.argument("strategy", default="*", metavar="[STRATEGY]")
+@with_json
+@click.pass_obj
+def restart(options: Options, environment: str, strategy: str, as_json: bool) -> ExitCode:
+    """End bots that hang, so that the agent starts them again.
+
+    That takes it 10 seconds. Positions and the stops at the exchange stay; a bot that comes back
+    reads its secrets anew, and opens no trades before it has the open ones in hand.
+    """
+    from pipelines.workflow import place, tell_train, train
+
+    here = place.find(options.root, options.home)
+    told = train.tell(here, "restart", environment, strategy, "")
+    return tell_train.told("restart", told, as_json=as_json)
+
+
+@click.command()
 @with_json
 @click.pass_obj
 def status(options: Options, as_json: bool) -> ExitCode:
@@ -200,4 +218,27 @@ def history(
     return tell_train.history(train.history(here, environment, strategy, limit), as_json=as_json)
 
 
-COMMANDS = (deliver, promote, approve, *_TELLING, *_HALTING, flatten, status, history)
+@click.command()
+@click.argument("environment", default="")
+@click.argument("strategy", default="")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@with_json
+@click.pass_obj
+def alerts(
+    options: Options, environment: str, strategy: str, limit: int, as_json: bool
+) -> ExitCode:
+    """Show what a human has to know, the newest last.
+
+    'money' is something at risk until somebody looks. It needs no agent: alerts lie in its home.
+    """
+    from pipelines.workflow import alerts as workflow
+    from pipelines.workflow import place
+
+    here = place.find(options.root, options.home)
+    told = workflow.alerted(here, environment, strategy, limit)
+    return workflow.tell(told, as_json=as_json)
+
+
+_DANGER = (*_HALTING, flatten, restart)
+
+COMMANDS = (deliver, promote, approve, *_TELLING, *_DANGER, status, alerts, history)

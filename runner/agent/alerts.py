@@ -2,25 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Literal
 
-from pydantic import AwareDatetime
-
+from pipelines.adapters.alerts import Alert, Severity, read
 from pipelines.adapters.redaction import Redactor
-from pipelines.domain.document import Document
 
-Severity = Literal["notice", "warning", "money"]
-"""`money`: something is at risk until somebody looks."""
-
-
-class Alert(Document):
-    """One alert. `strategy` is empty for an environment, both are for the host."""
-
-    at: AwareDatetime
-    severity: Severity
-    environment: str = ""
-    strategy: str = ""
-    text: str
+__all__ = ["Alert", "Alerts", "Severity"]
 
 
 class Alerts:
@@ -58,7 +44,4 @@ class Alerts:
 
     def every(self) -> tuple[Alert, ...]:
         """All that were raised, the oldest first. A line that was cut off is left out."""
-        if not self.path.exists():
-            return ()
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        return tuple(Alert.model_validate_json(line) for line in lines if line.endswith(b"\n"))
+        return read(self.path)

@@ -44,7 +44,9 @@ def _halting(verb: str, help_: str) -> click.Command:
     @click.pass_obj
     def command(opening: Opening, environment: str, strategy: str, reason: str) -> None:
         about = {"environment": environment, "strategy": strategy, "reason": reason}
-        _alone(opening, verb, about)
+        told = _alone(opening, verb, about)
+        for entry in told if isinstance(told, list) else [told]:
+            click.echo(f"{verb} {entry['environment']} {entry['strategy']}")
 
     return command
 
@@ -61,11 +63,13 @@ def flatten(opening: Opening, environment: str, strategy: str, reason: str) -> N
     says is left is told, with exit code 4; the next agent goes on trying until 'resume'.
     """
     about: dict[str, Any] = {"environment": environment, "strategy": strategy, "reason": reason}
-    left = []
-    for told in _alone(opening, "flatten", about):
+    left, every = [], _alone(opening, "flatten", about)
+    for told in every:
         where = f"{told['environment']} {told['strategy']}"
         left += [f"{where}: {text}" for text in told["left"]]
         click.echo(f"{where}: {'could not be closed' if told['left'] else 'nothing is left'}")
+    if not every:
+        click.echo("there is no bot, and none ever traded there")
     if left:
         raise Refused("\n".join(left), "see 'sluice docs stopping'")
 

@@ -53,9 +53,11 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.version_option(__version__, prog_name="sluice-agent")
 @click.option("--root", type=_FOLDER, envvar="SLUICE_ROOT", default=Path(), help="The project.")
 @click.option("--home", type=_FOLDER, envvar="SLUICE_HOME", help="Where state is kept.")
-@click.option("--train", default="environments", show_default=True, help="Folder in the project.")
-@click.option("--host", help="The host in environments that is meant; else this machine's name.")
-@click.option("--ledger", help="URL of the ledger; else a file in the home folder.")
+@click.option(
+    "--train", envvar="SLUICE_TRAIN", default="environments", help="Its folder in the project."
+)
+@click.option("--host", envvar="SLUICE_HOST", help="The one that is meant; else this machine's.")
+@click.option("--ledger", envvar="SLUICE_LEDGER", help="Its URL; else a file in the home folder.")
 @click.option(
     "--exchange",
     type=_FILE,

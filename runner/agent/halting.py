@@ -1,4 +1,4 @@
-"""Verbs of danger: halt, resume, flatten. What they ask for is written down before it is done."""
+"""Verbs of danger. What halt, resume and flatten ask for is written down before it is done."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from pydantic import JsonValue
 from pipelines.adapters.agent import About, Asked, Flattening, Halting, read_args
 from pipelines.domain.entry import ALL, Entry, Flattened, Halted, Resumed
 from pipelines.domain.lease import may_start_live
-from pipelines.errors import BadInput
+from pipelines.errors import BadInput, CannotTell, Refused
 from runner.agent.about import Key
 from runner.agent.clearance import veiled
+from runner.agent.muster import Member
 from runner.agent.stopping import Stopped
 from runner.agent.tick import Agent
 
@@ -28,7 +29,12 @@ class Stop:
     @property
     def verbs(self) -> dict[str, Callable[[Asked], JsonValue]]:
         """Every verb of these, by name."""
-        return {"halt": self._halt, "resume": self._resume, "flatten": self._flatten}
+        return {
+            "halt": self._halt,
+            "resume": self._resume,
+            "flatten": self._flatten,
+            "restart": self._restart,
+        }
 
     def _halt(self, asked: Asked) -> JsonValue:
         given = read_args(asked, Halting)
@@ -63,6 +69,21 @@ class Stop:
             for key, each in self._stop(given).items()
         ]
 
+    def _restart(self, asked: Asked) -> JsonValue:
+        """End bots: the rounds that follow start them again, as any that ended by itself."""
+        about = read_args(asked, About)
+        given, train = Halting(**about.model_dump()), self.agent.declared()
+        train.environment(given.environment)
+        ended: list[JsonValue] = []
+        for seat, member in sorted(self.agent.members(train, self.agent.clock()).items()):
+            lock = self.agent.crew.house.lock(*seat)
+            if _is_meant(member.bot.key, given) and lock.held():
+                self.agent.crew.end(lock, politely=_answers(member))
+                ended.append({"environment": seat[0], "strategy": seat[1]})
+        if not ended:
+            raise Refused("no bot runs there", _HINT)
+        return ended
+
     def _stop(self, given: Halting) -> dict[Key, Stopped]:
         """Do at once what every round does, for the bots that are meant."""
         train, now = self.agent.declared(), self.agent.clock()
@@ -80,6 +101,9 @@ class Stop:
         """What each entry is about: one environment, or every one of this host."""
         train, now = self.agent.declared(), self.agent.clock()
         mine = [name for name in train.environments if train.mine(name)]
+        if given.environment == ALL and not mine:
+            hosts = ", ".join(sorted({each.host for each in train.environments.values()}))
+            raise BadInput(f"{train.host}: no environment is this host's", f"--host: {hosts}")
         names = mine if given.environment == ALL else [train.environment(given.environment).name]
         about = {"strategy": given.strategy, "reason": given.reason, "by": self.who, "at": now}
         return [{"environment": name, **about} for name in names]
@@ -88,6 +112,13 @@ class Stop:
         told = (veiled(entry, self.agent.crew.hidden) for entry in entries)
         self.agent.ledger.append(*told, after=self.agent.head)
         self.agent.read()
+
+
+def _answers(member: Member) -> bool:
+    try:
+        return bool(member.record.rest.shown().state)
+    except CannotTell:
+        return False
 
 
 def _is_meant(key: Key, given: Halting) -> bool:

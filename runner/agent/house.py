@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.adapters.alerts import FILE as ALERTS
 from pipelines.errors import CannotTell
 from runner.agent.locks import Lock
 from runner.bots.messages import User
@@ -54,7 +55,7 @@ class House:
     @property
     def alerts(self) -> Path:
         """The journal of alerts."""
-        return self.home / "alerts.jsonl"
+        return self.home / ALERTS
 
     def deployed(self, digest: str) -> Path:
         """An unpacked release."""

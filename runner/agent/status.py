@@ -9,7 +9,7 @@ from pipelines.domain.environment import Environment
 from pipelines.errors import CannotTell
 from runner.agent.about import Key
 from runner.agent.muster import Member
-from runner.agent.tick import Agent
+from runner.agent.tick import BY, Agent
 
 
 def status(agent: Agent) -> Status:
@@ -62,7 +62,7 @@ def _strategy(agent: Agent, key: Key, members: list[Member], going: list[Bot]) -
     running = member.record.promotion.release if member and runs else None
     decision = "; ".join(agent.refused.get(key, ()))
     halt = agent.record.halt(*key)
-    if not decision and halt is not None and halt.limit:
+    if not decision and halt is not None and halt.by == BY:
         decision = halt.reason
     if not decision and track.given_up:
         decision = track.given_up.reason

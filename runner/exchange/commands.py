@@ -12,7 +12,7 @@ from pipelines.errors import BadInput
 from runner.exchange import remote
 from runner.exchange.core.faults import FaultName
 from runner.exchange.core.orders import Permission
-from runner.exchange.messages import Clear, Fault, NewAccount, Ready, State
+from runner.exchange.messages import Clear, Fault, NewAccount, NewKey, Ready, State
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _NAMES = (*get_args(FaultName), "clear")
@@ -86,6 +86,17 @@ def add(
     }
     opened = told.model_copy(update=allowed)
     ask(ready_file, as_json, lambda ready: remote.ask(ready, "account", opened))
+
+
+@account.command("key")
+@click.argument("text", metavar="NAME:KEY:SECRET")
+@with_ready_file
+@with_json
+def key_(text: str, ready_file: Path, as_json: bool) -> None:
+    """Give an account another key; the one that it had is gone."""
+    told = parsed_account(text)
+    changed = NewKey(name=told.name, key=told.key, secret=told.secret)
+    ask(ready_file, as_json, lambda ready: remote.ask(ready, "key", changed))
 
 
 @click.command()

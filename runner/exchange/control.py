@@ -24,6 +24,7 @@ from runner.exchange.messages import (
     Fault,
     Held,
     NewAccount,
+    NewKey,
     Now,
     Standing,
     State,
@@ -62,6 +63,7 @@ class Control:
         application.router.add_post("/fault", self._fault)
         application.router.add_post("/clear", self._clear)
         application.router.add_post("/account", self._account)
+        application.router.add_post("/key", self._key)
         application.router.add_post("/book", self._book)
         return application
 
@@ -117,6 +119,11 @@ class Control:
 
     async def _account(self, request: web.Request) -> web.Response:
         open_account(self._venue, await _read(request, NewAccount))
+        return self._state()
+
+    async def _key(self, request: web.Request) -> web.Response:
+        asked = await _read(request, NewKey)
+        self._venue.change_key(asked.name, asked.key, asked.secret)
         return self._state()
 
     async def _book(self, request: web.Request) -> web.Response:

@@ -93,6 +93,14 @@ class NewAccount(Document):
     futures: dict[str, Decimal] = Field(default_factory=dict)
 
 
+class NewKey(Document):
+    """Another key for an account, with what the one before may do; that one is gone."""
+
+    name: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    secret: str = Field(min_length=1)
+
+
 class Held(Document):
     """What an account has of one asset."""
 

@@ -85,6 +85,19 @@ class Venue:
                 self.futures.book.record(deposit)
         self._commit()
 
+    def change_key(self, name: str, key: str, secret: str) -> None:
+        """Give an account another key, which may do the same; the one before is gone.
+
+        :raises BadInput: when there is no such account, or the key is another one's.
+        """
+        known = self.book.accounts.get(name)
+        if known is None:
+            raise Problem(name, "there is no such account")
+        if self.book.account_of(key) not in (None, known):
+            raise Problem(name, "there is another account with this key")
+        self.book.record(Opened(replace(known, key=key, secret=secret)))
+        self._commit()
+
     def reel(self, symbol: str) -> Reel:
         """The candles of a symbol.
 

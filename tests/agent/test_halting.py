@@ -70,8 +70,41 @@ def test_without_an_agent_the_agent_s_own_command_does_the_same(train: Train) ->
     assert refused.wait(60) == ExitCode.CANNOT_TELL
     train.stop()
     assert train.agent("halt", "sandbox").wait(60) == 0, train.log
+    assert "halt sandbox *" in train.log
+    assert train.agent("resume").wait(60) == 0, train.log
+    assert "resume prod *" in train.log
+    assert train.agent("flatten", "sandbox").wait(60) == 0, train.log
+    assert "there is no bot, and none ever traded there" in train.log
     assert train.agent("resume").wait(60) == 0, train.log
     told = written(train, before)
     assert told[0] == ("halted", "sandbox", "*")
     assert ("resumed", "sandbox", "*") in told
     train.start()
+
+
+def test_without_an_agent_people_are_told_what_stops_bots_all_the_same(train: Train) -> None:
+    train.stop()
+    for words in (["halt"], ["resume"], ["flatten", "sandbox"]):
+        ended = train.sluice(*words)
+        assert ended.returncode == ExitCode.AGENT_UNREACHABLE
+        assert f"hint: 'sluice-agent {words[0]}' does it without one" in ended.stderr
+    assert "does it without one" not in train.sluice("status").stderr
+    train.start()
+
+
+def test_a_halt_that_would_stop_nothing_is_no_halt(train: Train) -> None:
+    """As when somebody forgets with which options his agent is started."""
+    train.stop()
+    before = len(train.entries())
+    stranger = train.agent("--host", "elsewhere", "halt")
+    assert stranger.wait(60) == ExitCode.BAD_INPUT
+    assert "elsewhere: no environment is this host's" in train.log
+    assert written(train, before) == []
+    train.start()
+
+
+def test_what_is_to_be_started_again_has_to_be_there(train: Train) -> None:
+    ended = train.sluice("restart", "sandbox", "beat")
+    assert (ended.returncode, ended.stdout) == (ExitCode.REFUSED, "")
+    assert "no bot runs there" in ended.stderr
+    assert train.sluice("restart", "mars").returncode == ExitCode.BAD_INPUT

@@ -21,7 +21,7 @@ from runner.exchange.core.faults import FaultName
 from runner.exchange.messages import Clear, Fault, Ready, State, Step
 from runner.exchange.settings import ccxt_settings
 
-STARTED_SECONDS = 60
+STARTED_SECONDS = 180
 
 
 @dataclass

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from pipelines.errors import BadInput, ExitCode
-from runner.exchange.messages import NewAccount, Ready
+from runner.exchange.messages import NewAccount, NewKey, Ready
 
 BTC = "BTC/USDT"
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,6 +162,20 @@ def test_the_control_port_refuses_what_makes_no_sense(exchange: Any) -> None:
         exchange.ask(
             "account", NewAccount(name="bob", key="b", secret="s", funds={"DOGE": Decimal(1)})
         )
+
+
+def test_an_account_gets_another_key_and_the_one_before_is_gone(exchange: Any) -> None:
+    funds = {"USDT": Decimal(70)}
+    exchange.ask("account", NewAccount(name="gil", key="old", secret="s", funds=funds))
+    changed = exchange.ask("key", NewKey(name="gil", key="new", secret="t"))
+    assert changed.accounts["gil"]["USDT"].free == 70
+    with exchange.then():
+        assert exchange.ccxt("new", "t").fetch_balance()["USDT"]["free"] == 70
+        with pytest.raises(ccxt.AuthenticationError):
+            exchange.ccxt("old", "s").fetch_balance()
+    for name, key, said in (("gil", "key", "another account"), ("ida", "i", "no such account")):
+        with pytest.raises(BadInput, match=said):
+            exchange.ask("key", NewKey(name=name, key=key, secret="s"))
 
 
 def test_accounts_do_not_see_each_other(exchange: Any) -> None:

@@ -27,6 +27,9 @@ WHOLE_SECONDS = 300.0
 PRICED_SECONDS = 300.0
 """Prices say what is dust, so they need not be new."""
 
+_OF_THE_KEY = ("AuthenticationError", "PermissionDenied", "-2015")
+"""What is said of a key that the exchange does not take; ccxt calls Binance's by another name."""
+
 _ENOUGH = 1 << 30
 
 
@@ -117,6 +120,9 @@ class Looking:
                 found[each.key] = self._one(account, memory, now)
             except CannotTell as error:
                 memory.trouble = error.message
+                if any(kind in error.message for kind in _OF_THE_KEY):
+                    # Another one may be on the host by the next look.
+                    memory.client = None
                 if "RequestTimeout" in error.message or "NetworkError" in error.message:
                     silent.add(exchange)
         return tuple(found.get(key) or self._not(account) for key, account in every.items())

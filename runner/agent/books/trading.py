@@ -16,7 +16,7 @@ from pipelines.domain.budget import Priority
 from pipelines.domain.candles import TradingMode
 from pipelines.domain.document import sha256
 from pipelines.domain.environment import Environment
-from pipelines.domain.orphan import CLOSING
+from pipelines.domain.orphan import CLOSING, OURS
 from pipelines.errors import CannotTell
 from runner.agent.books.accounts import Account, client_of
 from runner.agent.books.client import Client
@@ -55,7 +55,7 @@ class Owned:
         return f"{_MARK}{sha256(self.name.encode())[:16]}"
 
     def has(self, order: ExchangeOrder) -> bool:
-        if order.client_id.startswith(_MARK):
+        if order.client_id.startswith(OURS):
             return order.client_id.startswith(self.mark)
         exits = (order.side == "buy") is self.is_short
         return order.id in self.own or (exits and order.id not in self.others)

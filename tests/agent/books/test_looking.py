@@ -19,6 +19,7 @@ from runner.agent.books.client import Client, client_for
 from runner.agent.books.closing import close
 from runner.agent.books.looking import WHOLE_SECONDS, Looked, Looking
 from runner.agent.reconciling import TURN_SECONDS, _entry
+from runner.exchange.messages import NewKey
 from runner.exchange.settings import freqtrade_settings
 from tests.exchange.running import Running, running
 
@@ -52,6 +53,7 @@ class Host:
             for name, priority in zip(NAMES, (Priority.OLD, Priority.LIVE), strict=True)
         ]
         self.opened: list[str] = []
+        self.keys = {name: name for name in NAMES}
         self.looking = Looking(self._client, turn, enforced=bool(turn), real=lambda: self.real)
 
     def look(self, seconds: float = 10) -> dict[str, Looked]:
@@ -63,7 +65,7 @@ class Host:
         self.opened.append(account.name)
         return client_for(
             freqtrade_settings(self.exchange.ready.api_url, "", "")["exchange"],
-            account.name,
+            self.keys[account.name],
             "secret",
         )
 
@@ -99,6 +101,19 @@ def test_an_orphan_is_seen_at_once_believed_at_the_second_look_and_over_when_clo
     assert ZERO <= left < Decimal("0.0001")
     assert close(client, entry, since) == left
     assert host.look()["ann"].seen == frozenset()
+
+
+def test_after_a_key_was_changed_the_next_look_uses_the_new_one(host: Host) -> None:
+    """Or else the account would stay dark until the agent is started again."""
+    assert host.look()["ann"].trouble == ""
+    host.exchange.ask("key", NewKey(name="ann", key="another", secret="secret"))
+    try:
+        assert "Invalid API-key" in host.look()["ann"].trouble
+        host.keys["ann"] = "another"
+        assert host.look()["ann"].trouble == ""
+        assert host.opened.count("ann") == 2
+    finally:
+        host.exchange.ask("key", NewKey(name="ann", key="ann", secret="secret"))
 
 
 def test_in_steps_two_looks_are_enough(exchange: Running, root: Path) -> None:

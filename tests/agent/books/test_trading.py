@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.domain.orphan import closing_name
 from pipelines.errors import CannotTell
 from runner.agent.books.client import client_for
 from runner.agent.books.trading import Desk, Left, Owned
@@ -96,6 +97,18 @@ def test_what_another_trade_of_the_pair_sold_does_not_count(exchange: Running, d
     assert named.mark != trade.mark
     desk.close(trade)
     assert desk.held(replace(other, own=frozenset()))[0] == 0
+
+
+def test_what_was_sold_of_an_orphan_of_the_pair_does_not_count(
+    exchange: Running, desk: Desk
+) -> None:
+    """Or else nothing would be left of the trade, and its coins would never be sold."""
+    trade = bought(exchange, desk)
+    params = {"clientOrderId": f"{closing_name('1f2e3d4c')}0"}
+    desk.client.ask("create_order", PAIR, "market", "sell", D("0.02"), None, params)
+    assert desk.held(trade) == (D("0.00999"), 0)
+    assert desk.close(trade) is None
+    assert coins(exchange, desk) < D("1.98001")
 
 
 def test_a_fee_that_the_bot_paid_with_dust_is_sold_with_its_trade(
