@@ -186,7 +186,8 @@ class Explained(Document):
 class StrategyStatus(Document):
     """One strategy in an environment. Releases are ids, money is in the stake currency.
 
-    `handover` tells of bots that have to go and still have trades, empty when there are none.
+    `handover` tells of bots that have to go and still have trades, empty when there are none. `pid`
+    is the process of its bot, null while none lives.
     """
 
     name: str
@@ -200,6 +201,7 @@ class StrategyStatus(Document):
     since: AwareDatetime | None
     decision: str
     handover: str = ""
+    pid: int | None = None
 
 
 class EnvironmentStatus(Document):

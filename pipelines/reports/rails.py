@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,9 +14,22 @@ from pipelines.reports.timeline import GENERATOR, Happened, Timeline
 
 TIMELINE = "timeline.json"
 
-_MARKS = {"promoted": "▸", "verified": "✓", "rolled back": "↩", "not verified": "✗"}
+_MARKS = {
+    "promoted": "▸",
+    "verified": "✓",
+    "rolled back": "↩",
+    "not verified": "✗",
+    "orphan found": "?",
+    "halted": "‖",
+    "killed": "†",
+}
 """What is marked below the bars. What else happened stands in the table."""
 
+_ENDS = {"halted": "resumed", "killed": "healed"}
+"""What goes wrong, and what it ends with."""
+
+_QUIET = ("approved", "verified", "promoted")
+"""What happens meanwhile and does nothing about it."""
 
 _APART = 4.0
 """Percent of the whole time by which two marks are apart."""
@@ -44,6 +57,18 @@ class Mark:
     signs: str
     left: float
     told: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong with a release, what was done about it, and how long it took, if it is over.
+
+    `took` is the exchange's time.
+    """
+
+    began: Happened
+    done: tuple[str, ...]
+    took: timedelta | None
 
 
 @dataclass(frozen=True)
@@ -83,12 +108,30 @@ def page(timeline: Timeline) -> str:
     """The page."""
     template = html.templates().get_template("timeline.html.jinja")
     ours = Markup(GENERATOR)  # noqa: S704 - a constant
-    return str(template.render(nonce="", ours=ours, told=timeline, lanes=lanes(timeline)))
+    drawn = {"lanes": lanes(timeline), "troubles": troubles(timeline)}
+    return str(template.render(nonce="", ours=ours, told=timeline, **drawn))
 
 
 def lanes(timeline: Timeline) -> tuple[Lane, ...]:
     """Every environment, in the order of the timeline."""
     return tuple(_lane(timeline, name) for name in timeline.environments)
+
+
+def troubles(timeline: Timeline) -> tuple[Trouble, ...]:
+    """What went wrong, in the order in which it did."""
+    every = timeline.entries
+    return tuple(
+        _trouble(each, [e for e in every[number:] if e.environment == each.environment])
+        for number, each in enumerate(every, 1)
+        if each.what in _ENDS
+    )
+
+
+def _trouble(began: Happened, later: list[Happened]) -> Trouble:
+    end = next((n for n, e in enumerate(later, 1) if e.what == _ENDS[began.what]), None)
+    seen = (e for e in later[:end] if e.what not in _QUIET)
+    done = tuple(f"{e.what}: {e.text}" if e.text else e.what for e in seen)
+    return Trouble(began, done, later[end - 1].at - began.at if end else None)
 
 
 def _lane(timeline: Timeline, name: str) -> Lane:

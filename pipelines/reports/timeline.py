@@ -10,9 +10,12 @@ GENERATOR = '<meta name="generator" content="Sluice timeline">'
 
 
 class Happened(Document):
-    """One entry of the ledger in words. `release` is the one that it is about, empty for none."""
+    """One entry of the ledger in words. `release` is the one that it is about, empty for none.
 
-    number: int
+    What the ledger does not have, since it was done to a bot from outside, has no `number`.
+    """
+
+    number: int | None
     at: AwareDatetime
     environment: str
     strategy: str
@@ -24,7 +27,7 @@ class Happened(Document):
 class Standing(Document):
     """One strategy in one environment at a moment, as `sluice status` told it.
 
-    `equity` is in the stake currency, null while nobody could tell.
+    `equity` is in the stake currency, null while nobody could tell. `pid` is its bot's process.
     """
 
     environment: str
@@ -37,6 +40,7 @@ class Standing(Document):
     phase: str
     open_trades: int | None
     equity: Decimal | None
+    pid: int | None = None
 
 
 class Sample(Document):

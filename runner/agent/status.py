@@ -79,6 +79,7 @@ def _strategy(agent: Agent, key: Key, members: list[Member], going: list[Bot]) -
         since=member.bot.since if member else None,
         decision=decision,
         handover="; ".join(_going(bot, members) for bot in going),
+        pid=_pid(agent, member) if member else None,
     )
 
 
@@ -93,6 +94,14 @@ def _going(bot: Bot, members: list[Member]) -> str:
     count = "?" if bot.open_trades is None else bot.open_trades
     release = next(releases, None) or "nobody knows what"
     return f"{release} goes, open trades: {count}, way: {bot.farewell}"
+
+
+def _pid(agent: Agent, member: Member) -> int | None:
+    try:
+        holder = agent.crew.house.lock(*member.bot.seat).holder()
+    except CannotTell:
+        return None
+    return holder.pid if holder else None
 
 
 def _equity(member: Member) -> Decimal | None:

@@ -201,8 +201,9 @@ def test_bots_go_on_without_the_agent_and_the_next_one_finds_them(live: Gone) ->
 def test_a_killed_bot_is_missed_by_nobody_and_comes_back_verified(live: Gone) -> None:
     train, release = live
     pid = train.pid("sandbox")
+    assert train.strategy("sandbox").pid == pid
     os.kill(pid, signal.SIGKILL)
-    train.until_phase("sandbox", "failed")
+    assert train.until_phase("sandbox", "failed").pid is None
 
     def back() -> bool:
         # It opens no trades before an order that was on its way has come to its end.

@@ -117,6 +117,45 @@ def test_marks_that_would_lie_upon_each_other_are_one() -> None:
     assert marks == [("▸✓", 0.0), ("▸", 40.0), ("✓", 50.0), ("↩", 70.0), ("✓", 80.0)]
 
 
+WRONG = (
+    happened(7, 81, "halted", "", "orphan 1f2e; import or close it, then resume"),
+    happened(8, 82, "imported", "", "orphan 1f2e"),
+    happened(9, 82, "verified", OLD),
+    happened(10, 84, "resumed", "", "its bot has it"),
+    happened(11, 85, "killed", OLD, "kill -9, open trades: 1"),
+    happened(12, 86, "healed", OLD, "after 3 min"),
+    happened(13, 90, "halted", "", "max_exposure: 7, allowed is 6"),
+)
+
+
+def test_what_went_wrong_is_told_with_what_was_done_until_it_was_over() -> None:
+    found = rails.troubles(told(entries=(*ENTRIES, *WRONG)))
+    assert [(each.began.number, each.done, each.took) for each in found] == [
+        (7, ("imported: orphan 1f2e", "resumed: its bot has it"), timedelta(hours=3)),
+        (11, ("healed: after 3 min",), timedelta(hours=1)),
+        (13, (), None),
+    ]
+
+
+def test_another_environment_ends_no_trouble() -> None:
+    elsewhere = WRONG[3].model_copy(update={"environment": "prod"})
+    (halted,) = rails.troubles(told(entries=(WRONG[0], elsewhere)))
+    assert halted.took is None
+
+
+def test_the_page_has_every_trouble_and_none_where_nothing_went_wrong() -> None:
+    page = rails.page(told(entries=(*ENTRIES, *WRONG)))
+    for text in (
+        "What went wrong",
+        "import or close it",
+        "healed: after 3 min",
+        "3:00:00",
+        "not yet",
+    ):
+        assert text in page
+    assert "What went wrong" not in rails.page(told())
+
+
 def test_equity_is_drawn_where_it_is_known() -> None:
     curve = lane(told()).curve
     assert curve is not None

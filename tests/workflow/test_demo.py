@@ -12,25 +12,41 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.releases import ReleaseStore
-from pipelines.domain.entry import Verified
+from pipelines.domain.entry import (
+    Delivered,
+    Entry,
+    Halted,
+    LeaseTaken,
+    Orphaned,
+    Resumed,
+    Seen,
+    Settled,
+    Tripped,
+    Verified,
+)
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.promotion import Kind, Promotion
 from pipelines.domain.record import Record
 from pipelines.errors import BadInput
 from pipelines.reports.timeline import Timeline
 from pipelines.workflow.demo import project as demo_project
-from pipelines.workflow.demo.chronicle import runs
-from pipelines.workflow.demo.story import STRATEGY
-from runner.exchange.core.orders import Accepted
+from pipelines.workflow.demo.chronicle import runs, trades
+from pipelines.workflow.demo.project import STRATEGY
+from runner.exchange.core.faults import Struck
+from runner.exchange.core.orders import Accepted, Closed, Event, Filled, Order
 from runner.exchange.journal import Journal
+from runner.rehearsal.kept import Kept, kept
 
 PATIENCE_SECONDS = 1500
 
@@ -48,6 +64,54 @@ class Ran:
     @property
     def home(self) -> Path:
         return self.out / "state"
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """What the ledger has of the sandbox, but for what was only seen."""
+        every = (line.entry for line in self.ledger.read().lines)
+        quiet = (Seen, LeaseTaken, Delivered)
+        return [e for e in every if not isinstance(e, quiet) and e.environment == "sandbox"]
+
+    @property
+    def verified(self) -> list[datetime]:
+        """When each release was read back in the sandbox."""
+        return [entry.at for entry in self.entries if isinstance(entry, Verified)]
+
+    @cached_property
+    def live(self) -> Kept:
+        """What the sandbox's bots had in their database."""
+        return kept(self.home / f"bots/demo.sandbox/{STRATEGY}/live.sqlite")
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """What the exchange wrote down."""
+        journal = Journal(self.out / "exchange.sqlite")
+        try:
+            return journal.events()
+        finally:
+            journal.close()
+
+    @property
+    def orders(self) -> dict[int, Order]:
+        """Orders of the sandbox's account."""
+        accepted = [event.order for event in self.events if isinstance(event, Accepted)]
+        return {order.id: order for order in accepted if order.account == "sandbox"}
+
+    @property
+    def bought(self) -> list[Order]:
+        return [order for order in self.orders.values() if order.side == "BUY"]
+
+    @property
+    def executed(self) -> set[int]:
+        """Those of which something was filled."""
+        filled = {event.fill.order_id for event in self.events if isinstance(event, Filled)}
+        return filled & set(self.orders)
+
+    @property
+    def resting(self) -> set[int]:
+        """Those that were neither filled nor cancelled."""
+        closed = {event.order_id for event in self.events if isinstance(event, Closed)}
+        return set(self.orders) - self.executed - closed
 
     @property
     def ledger(self) -> Ledger:
@@ -181,20 +245,83 @@ class TestTheWholeDemo:
         labels = [store.stored(digest).statement.predicate.label for digest in store.digests()]
         assert labels == ["demo", "demo"]
 
-    def test_the_worse_release_had_less_when_it_was_taken_back(self, ran: Ran) -> None:
+    def test_an_entry_whose_answer_was_lost_is_found_halted_for_and_imported_once(
+        self, ran: Ran
+    ) -> None:
+        assert len([event for event in ran.events if isinstance(event, Struck)]) == 1
+        own = [e for e in ran.entries if isinstance(e, Orphaned | Halted | Settled | Resumed)]
+        orphan, halt, settled, resumed = own[:4]
+        assert isinstance(orphan, Orphaned)
+        assert isinstance(halt, Halted)
+        assert isinstance(settled, Settled)
+        assert isinstance(resumed, Resumed)
+        assert (halt.by, halt.strategy, orphan.orphan in halt.reason) == ("agent", STRATEGY, True)
+        assert (settled.orphan, settled.how) == (orphan.orphan, "imported")
+        assert int(orphan.order) in ran.orders
+        assert [type(e) for e in own].count(Orphaned) == [type(e) for e in own].count(Settled) == 1
+
+        (order,) = [each for each in ran.live.orders if each.order_id == orphan.order]
+        (trade,) = [each for each in ran.live.trades if each.id == order.ft_trade_id]
+        exits = [
+            each
+            for each in ran.live.orders
+            if each.ft_trade_id == trade.id
+            and each.side == "sell"
+            and (each.filled if not trade.is_open else int(each.order_id) in ran.resting)
+        ]
+        assert len(exits) == 1, "one exit that was filled, or one stop that rests at the exchange"
+
+    def test_after_the_crash_there_was_one_bot_and_nothing_was_doubled(self, ran: Ran) -> None:
         told = timeline(ran)
-        (back,) = [entry for entry in told.entries if entry.what == "rolled back"]
-        while_new = [
-            standing.equity
+        killed, healed = (e for e in told.entries if e.what in ("killed", "healed"))
+        assert (killed.what, killed.number, healed.number) == ("killed", None, None)
+        around = [
+            standing
             for sample in told.samples
             for standing in sample.standings
-            if standing.environment == "sandbox"
-            and "@1.1.0+" in (standing.running or "")
-            and standing.equity is not None
-            and sample.at <= back.at
+            if standing.environment == "sandbox" and killed.at <= sample.at <= healed.at
         ]
-        assert while_new[-1] < while_new[0]
-        assert back.text == f"from {while_new[0]:.2f} to {while_new[-1]:.2f} USDT"
+        after = around[-1]
+        before = [each for each in around if each.pid not in (None, after.pid)][-1]
+        assert before.open_trades
+        assert killed.text.endswith(f"open trades: {before.open_trades}")
+        assert (before.running, after.running) == (killed.release, killed.release)
+        assert (after.phase, after.open_trades) == ("running", before.open_trades)
+        # One after the other: began, gave way to the import, was killed.
+        of_first = list(pids(told, "sandbox", "@1.0.0+"))
+        assert len(set(of_first[: of_first.index(after.pid or 0) + 1])) == 3
+
+        entered = [(order.symbol, order.placed_at) for order in ran.bought]
+        assert len(set(entered)) == len(entered)
+        known = [int(order.order_id) for order in ran.live.orders if order.filled]
+        assert sorted(known) == sorted(ran.executed)
+
+    def test_a_protection_halted_the_worse_release_for_good(self, ran: Ran) -> None:
+        (trip,) = [entry for entry in ran.entries if isinstance(entry, Tripped)]
+        (halt,) = [entry for entry in ran.entries if isinstance(entry, Halted) and entry.limit]
+        assert (trip.environment, trip.limit) == ("sandbox", "max_asset_exposure")
+        assert trip.actual is not None
+        assert trip.actual > trip.allowed
+        assert (halt.by, halt.limit, halt.reason) == ("agent", trip.limit, trip.reason)
+        new, old = ran.verified[-2:]
+        bought = [o for o in ran.bought if milliseconds(new) <= o.placed_at < milliseconds(old)]
+        assert bought
+        assert max(order.placed_at for order in bought) <= milliseconds(halt.at)
+
+    def test_the_worse_release_was_drained_and_had_lost_when_it_was_taken_back(
+        self, ran: Ran
+    ) -> None:
+        (back,) = [e for e in ran.entries if isinstance(e, Promotion) and e.kind is Kind.ROLLBACK]
+        (halt,) = [entry for entry in ran.entries if isinstance(entry, Halted) and entry.limit]
+        new, old = ran.verified[-2:]
+        assert back.reason == halt.reason
+        own = [t for t in ran.live.trades if new <= date(t.open_date) < old]
+        assert own
+        assert all(trade.close_date and date(trade.close_date) <= old for trade in own)
+        assert sum(trade.close_profit_abs or 0 for trade in own) < 0
+        last = ran.entries[-1]
+        assert isinstance(last, Resumed)
+        assert trades(timeline(ran).samples[-1], "sandbox", back.release or "")
 
     def test_prod_never_ran_another_release(self, ran: Ran) -> None:
         told = timeline(ran)
@@ -238,6 +365,24 @@ class TestTheWholeDemo:
 def _plain(line: str) -> str:
     """A line without its figures, which are another market's, another pin's or another day's."""
     return " ".join(re.sub(r"\S*\d\S*", "#", line).split())
+
+
+def milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def date(told: str) -> datetime:
+    """A moment of freqtrade's, which has no other time than UTC."""
+    return datetime.fromisoformat(told).replace(tzinfo=UTC)
+
+
+def pids(told: Timeline, environment: str, version: str) -> Iterator[int]:
+    """The bot's process at every look at a release."""
+    for sample in told.samples:
+        for standing in sample.standings:
+            own = standing.environment == environment and version in (standing.running or "")
+            if own and standing.pid:
+                yield standing.pid
 
 
 def timeline(ran: Ran) -> Timeline:

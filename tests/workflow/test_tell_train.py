@@ -94,7 +94,7 @@ def test_machines_get_one_line_with_money_as_text(capsys: Capture) -> None:
     (beat,) = told["strategies"]
     assert set(beat) == {
         "name", "desired", "running", "verified", "phase", "healthy", "open_trades", "equity",
-        "since", "decision", "handover",
+        "since", "decision", "handover", "pid",
     }  # fmt: skip
     assert (beat["equity"], beat["since"]) == ("249.5", "2022-03-01T12:00:00Z")
     assert Status.model_validate_json(line) == STATUS

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +11,15 @@ from pipelines.errors import CannotTell
 from pipelines.reports.timeline import Happened, Sample, Standing, Timeline, line
 from pipelines.workflow.demo.programs import Programs
 
-STEP_HOURS = 6
-"""The exchange goes on by so many hours between two looks; bots process every single one. The
-agent counts a soak only as far as it saw the bot every six hours."""
+Stride = tuple[int, int]
+"""How the exchange goes on between two looks: by so many seconds, so often."""
 
-MOST_HOURS = 24 * 30
-"""So long the demo waits for trades before it says that these days have none."""
+SIX_HOURS, HOUR, MINUTE = (3600, 6), (3600, 1), (60, 1)
+"""Bots process every single hour, and the agent counts a soak only as far as it saw the bot every
+six. Where something is about to happen it is looked at sooner."""
+
+MOST_STRIDES = 120
+"""So many, thirty days of six hours, the demo waits before it says that these days have none."""
 
 _STARTED_SECONDS = 180.0
 _LOOK_SECONDS = 1.0
@@ -30,12 +32,16 @@ _WORDS = {
     "held": "on hold",
     "unheld": "hold lifted",
     "halted": "halted",
+    "orphaned": "orphan found",
+    "imported": "imported",
     "resumed": "resumed",
     "verified": "verified",
     "unverified": "not verified",
     "escalated": "given up",
 }
 """Entries of the ledger that are told; that a release still runs, and leases, are not."""
+
+_HALTS = ("halted", "resumed")
 
 
 @dataclass
@@ -46,9 +52,8 @@ class Chronicle:
     """
 
     programs: Programs
-    now: str
+    now: datetime
     began: float = field(default_factory=time.monotonic)
-    hours: int = 0
     entries: list[Happened] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     closed: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -57,41 +62,61 @@ class Chronicle:
 
     def look(self) -> Sample:
         """How everything stands now; what is new in the ledger is printed."""
-        commands = (
-            ("sluice", "status", "--json"),
-            ("sluice", "history", "--limit", "10000", "--json"),
-        )
-        with ThreadPoolExecutor(len(commands)) as pool:
-            status, history = pool.map(lambda c: self.programs.ask(*c).tree, commands)
+        # One after the other: whoever was answered gives way to a round of the agent, so that what
+        # it does about the last step stands in the ledger.
+        status = self.programs.ask("sluice", "status", "--json").tree
+        history = self.programs.ask("sluice", "history", "--limit", "10000", "--json").tree
         for happened in self._news(history):
-            print(line(happened), flush=True)
-            self.entries.append(happened)
+            self._tell(happened)
         sample = Sample.model_validate(
             {"at": self.now, "standings": list(_standings(status))}, strict=False
         )
         self.samples.append(sample)
         return sample
 
-    def pass_time(self) -> None:
-        """Let some hours pass."""
-        words = ("--seconds", "3600", "--times", str(STEP_HOURS))
-        self.now = self.programs.ask("sluice-exchange", "step", *words, "--json").tree["now"]
-        self.hours += STEP_HOURS
+    def note(self, standing: Standing, what: str, text: str) -> None:
+        """Tell what the ledger does not."""
+        self._tell(
+            Happened(
+                number=None,
+                at=self.now,
+                environment=standing.environment,
+                strategy=standing.strategy,
+                what=what,
+                release=standing.running or "",
+                text=text,
+            )
+        )
 
-    def pass_until(self, what: str, done: Callable[[Sample], bool]) -> Sample:
+    def pass_time(self, stride: Stride = SIX_HOURS) -> None:
+        """Let some time pass."""
+        seconds, times = map(str, stride)
+        words = ("--seconds", seconds, "--times", times, "--json")
+        told = self.programs.ask("sluice-exchange", "step", *words).tree
+        self.now = datetime.fromisoformat(told["now"])
+
+    def pass_until(
+        self, what: str, done: Callable[[Sample], bool], stride: Stride = SIX_HOURS
+    ) -> Sample:
         """Let time pass until it is so, but none while the agent has something to start.
 
         :raises CannotTell: when it never is.
         """
         print(f"\n… until {what}", flush=True)
-        begun = self.hours
+        begun, strides = self.now, 0
         while not done(sample := self.settled()):
-            if self.hours - begun >= MOST_HOURS:
-                days = MOST_HOURS // 24
+            if strides == MOST_STRIDES:
                 hint = "choose other days with --start"
-                raise CannotTell(f"in {days} days it did not come to it that {what}", hint)
-            self.pass_time()
+                waited = self.now - begun
+                raise CannotTell(f"in {waited} it did not come to it that {what}", hint)
+            self.pass_time(stride)
+            strides += 1
         return sample
+
+    def halt(self, environment: str) -> str | None:
+        """Why it is halted; None when it is not."""
+        told = [e for e in self.entries if e.environment == environment and e.what in _HALTS]
+        return told[-1].text if told and told[-1].what == "halted" else None
 
     def has_traded(self, now: Sample, environment: str, release: str) -> bool:
         """True when a release has opened a trade, or closed one already."""
@@ -116,17 +141,22 @@ class Chronicle:
         """The whole of it."""
         # As the releases went through them, not by the alphabet.
         names = dict.fromkeys(entry.environment for entry in self.entries)
+        began, ended = self.samples[0].at, self.samples[-1].at
         return Timeline(
             market=market,
             synthetic=synthetic,
             environments=tuple(names),
-            began=self.samples[0].at,
-            ended=self.samples[-1].at,
-            hours=self.hours,
+            began=began,
+            ended=ended,
+            hours=(ended - began) // timedelta(hours=1),
             seconds=round(time.monotonic() - self.began, 1),
             entries=tuple(self.entries),
             samples=tuple(self.samples),
         )
+
+    def _tell(self, happened: Happened) -> None:
+        print(line(happened), flush=True)
+        self.entries.append(happened)
 
     def _news(self, history: list[dict[str, Any]]) -> Iterator[Happened]:
         for entry in history:
@@ -138,7 +168,7 @@ class Chronicle:
             if entry["entry"] == "seen":
                 key = entry["environment"], self._named[entry["digest"]]
                 self.closed[key] = entry["closed"]
-            word = _WORDS.get(entry.get("kind") or entry["entry"])
+            word = _WORDS.get(entry.get("kind") or entry.get("how") or entry["entry"])
             if word:
                 yield Happened(
                     number=entry["number"],
@@ -151,10 +181,20 @@ class Chronicle:
                 )
 
 
+def standing(sample: Sample, environment: str) -> Standing:
+    """How the demo's one strategy stands there.
+
+    :raises CannotTell: when it does not.
+    """
+    found = next((each for each in sample.standings if each.environment == environment), None)
+    if found is None:
+        raise CannotTell(f"nothing stands in {environment}", "see agent.log")
+    return found
+
+
 def equity(sample: Sample, environment: str) -> Decimal:
     """What the demo's one strategy has there; nothing while nobody can tell."""
-    found = (each.equity for each in sample.standings if each.environment == environment)
-    return next((each for each in found if each is not None), Decimal())
+    return standing(sample, environment).equity or Decimal()
 
 
 def runs(sample: Sample, environment: str, release: str) -> bool:
@@ -166,6 +206,11 @@ def runs(sample: Sample, environment: str, release: str) -> bool:
         and each.phase in ("running", "halted")
         for each in found
     )
+
+
+def trades(sample: Sample, environment: str, release: str) -> bool:
+    """True when it runs there, and may open trades."""
+    return runs(sample, environment, release) and standing(sample, environment).phase == "running"
 
 
 def _is_beginning(each: Standing) -> bool:
@@ -186,6 +231,10 @@ def _standings(status: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _text(entry: dict[str, Any]) -> str:
     stake = entry.get("stake")
+    if entry["entry"] == "orphaned":
+        return f"order {entry['order']} of {entry['pair']}"
+    if entry["entry"] == "settled":
+        return f"orphan {entry['orphan']}"
     said = [
         f"at {stake} % of its capital" if stake not in (None, 100) else "",
         f"by {entry['means']} of {entry['by']}" if entry["entry"] == "approved" else "",

@@ -60,6 +60,17 @@ class Programs:
             announce(command)
         return self._run(command, "", codes, subprocess.PIPE, quiet=quiet)
 
+    def kill(self, pid: int) -> None:
+        """End a process as `kill -9` does, which is a word of the shell's.
+
+        :raises CannotTell: when there is none, or it is somebody else's.
+        """
+        announce(("kill", "-9", str(pid)))
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError as error:
+            raise CannotTell(f"kill -9 {pid}: {error.strerror}") from None
+
     def start(
         self, log: Path, *command: str, hidden: tuple[str, ...] = ()
     ) -> "subprocess.Popen[bytes]":

@@ -9,6 +9,7 @@ from pipelines.errors import BadInput, CannotTell
 from pipelines.workflow.demo.programs import Programs
 
 TRAIN = "environments/demo"
+STRATEGY = "bollinger_rsi"
 APPROVER = "demo-approver"
 
 _MARK = ".sluice-demo"

@@ -1,4 +1,4 @@
-"""The story that the demo tells: a strategy on its whole way, and a worse one that is taken back.
+"""The story that the demo tells: a strategy on its whole way, and what goes wrong on it.
 
 Every step is a public command, printed before it runs. Nothing here depends on how it turns out.
 """
@@ -13,21 +13,18 @@ from pathlib import Path
 from pipelines.errors import ExitCode
 from pipelines.reports import rails
 from pipelines.workflow.demo import project
-from pipelines.workflow.demo.chronicle import Chronicle, equity, runs
+from pipelines.workflow.demo.chronicle import Chronicle
 from pipelines.workflow.demo.programs import Programs
-from pipelines.workflow.demo.project import TRAIN, Ground
+from pipelines.workflow.demo.project import STRATEGY, TRAIN, Ground
 from pipelines.workflow.demo.running import running
+from pipelines.workflow.demo.train import Train
 from pipelines.workflow.place import Place
-
-STRATEGY = "bollinger_rsi"
 
 START = datetime(2023, 1, 17, 14)  # noqa: DTZ001 - an exchange has no other time than UTC
 """Soon after it trades close, on the embedded market and on Binance's."""
 
 _SAID = (ExitCode.DONE, ExitCode.SAID_NO)
 """A gate that says no has done its job; one that could not tell has not."""
-
-_EITHER = (ExitCode.DONE, ExitCode.REFUSED)
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def demo(place: Place, asked: Asked) -> ExitCode:
         heading("3  An exchange that replays candles, and an agent that keeps bots.")
         stack.enter_context(running(ground, programs, asked.start))
         stands = programs.ask("sluice-exchange", "status", "--json").tree
-        train = _Train(programs, Chronicle(programs, stands["now"]), ground)
+        train = Train(programs, Chronicle(programs, datetime.fromisoformat(stands["now"])), ground)
         _travel(train, gate, first)
         programs.show("sluice", "status")
         programs.show("sluice", "ledger", "verify")
@@ -73,30 +70,36 @@ def demo(place: Place, asked: Asked) -> ExitCode:
     return ExitCode.DONE
 
 
-def _travel(train: "_Train", gate: "_Gate", first: str) -> None:
+def _travel(train: Train, gate: "_Gate", first: str) -> None:
     heading("4  test: on paper. The agent verifies the release again before it starts anything.")
     train.deliver(first)
-    train.soak(first, "sandbox")
+    train.soak(first, "test", "sandbox")
     heading("5  sandbox: live, with little money. A signed tag lets it in, once.")
     train.promote_by_tag(first)
+    train.lose_an_answer("sandbox")
     heading("6  A change comes in, which the lower door does not mind, and follows through test.")
     gate.change()
     second = gate.packed()
     train.deliver(second)
     train.replace("test", second)
-    train.soak(first, "prod")
-    heading("7  prod: live. A person signs for it.")
+    train.trade("test", second)
+    heading("7  The answer to an entry gets lost: sandbox has bought, and its bot knows nothing.")
+    train.import_orphan("sandbox", first)
+    heading("8  Its bot is killed over an open trade.")
+    train.crash("sandbox", first)
+    train.soak(first, "sandbox", "prod")
+    heading("9  prod: live. A person signs for it.")
     train.promote_by_signature(first)
-    train.soak(second, "sandbox")
-    heading("8  sandbox again: what money says about the change.")
+    train.soak(second, "test", "sandbox")
+    heading("10  sandbox again: the change does not keep to its stake, which paper did not show.")
     train.promote_by_tag(second)
     train.replace("sandbox", second)
-    reason = train.lose("sandbox", second)
-    heading("9  Back to the last release that was verified there.")
-    train.roll_back("sandbox", first, reason)
+    reason = train.halted("sandbox", second)
+    heading("11  Back to the last release that was verified there, once the trades are closed.")
+    train.roll_back("sandbox", second, first, reason)
     train.explain(second, "sandbox")
     train.explain(second, "prod")
-    heading("10  prod goes on with the release that it has, and the exchange's books agree.")
+    heading("12  prod goes on with the release that it has, and the exchange's books agree.")
     train.trade("prod", first)
     for environment in ("sandbox", "prod"):
         train.reconcile(environment)
@@ -151,77 +154,3 @@ class _Gate:
         words = ("--train", TRAIN, "--key", "demo", "--json")
         told = self.programs.ask("sluice", "pack", STRATEGY, *words, quiet=False).tree
         return str(told["release"])
-
-
-@dataclass(frozen=True)
-class _Train:
-    """The commands of the train, each until it is done."""
-
-    programs: Programs
-    chronicle: Chronicle
-    ground: Ground
-
-    def deliver(self, release: str) -> None:
-        self.programs.show("sluice", "deliver", release)
-        self.chronicle.settled()
-
-    def soak(self, release: str, environment: str) -> None:
-        """Let time pass until only people keep it out of the next environment."""
-
-        def over(_: object) -> bool:
-            words = ("explain", release, environment, "--json")
-            told = self.programs.ask("sluice", *words, codes=_EITHER).tree
-            return all(reason["because"] == "approval" for reason in told["reasons"])
-
-        self.chronicle.pass_until(f"{release} has soaked for {environment}", over)
-        self.explain(release, environment)
-
-    def explain(self, release: str, environment: str) -> None:
-        self.programs.show("sluice", "explain", release, environment, codes=_EITHER)
-
-    def promote_by_tag(self, release: str) -> None:
-        tag = f"sandbox/{release}"
-        self.programs.show("git", "tag", "--sign", "-m", "It may lose this much", tag)
-        self.programs.show("sluice", "promote", release, "sandbox", "--tag", tag)
-        self.chronicle.settled()
-
-    def promote_by_signature(self, release: str) -> None:
-        key = str(Path("..") / self.ground.approver.relative_to(self.ground.out))
-        self.programs.show("sluice", "approve", release, "prod", "--key", key)
-        self.programs.show("sluice", "promote", release, "prod")
-        self.chronicle.settled()
-
-    def replace(self, environment: str, release: str) -> None:
-        """What ran there drains: let time pass until its trades are closed and this one runs."""
-        self.chronicle.pass_until(
-            f"{release} runs in {environment}", lambda now: runs(now, environment, release)
-        )
-
-    def trade(self, environment: str, release: str) -> None:
-        """Let time pass until there is an order of its own at the exchange."""
-        self.chronicle.pass_until(
-            f"{release} has opened a trade in {environment}",
-            lambda now: self.chronicle.has_traded(now, environment, release),
-        )
-
-    def reconcile(self, environment: str) -> None:
-        """Hold every order, fee and balance against the exchange's book."""
-        home = Path("..") / self.ground.home.relative_to(self.ground.out)
-        database = home / "bots" / f"demo.{environment}" / STRATEGY / "live.sqlite"
-        self.programs.show("sluice-exchange", "reconcile", environment, str(database))
-
-    def lose(self, environment: str, release: str) -> str:
-        """Let time pass until it closed a trade and has less than before; that in words."""
-        before = equity(self.chronicle.settled(), environment)
-        after = self.chronicle.pass_until(
-            f"{release} has closed a trade in {environment}, and has less than it began with",
-            lambda now: (
-                self.chronicle.closed.get((environment, release), 0) > 0
-                and equity(now, environment) < before
-            ),
-        )
-        return f"from {before:.2f} to {equity(after, environment):.2f} USDT"
-
-    def roll_back(self, environment: str, better: str, reason: str) -> None:
-        self.programs.show("sluice", "rollback", environment, STRATEGY, "--reason", reason)
-        self.replace(environment, better)
