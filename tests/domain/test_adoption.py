@@ -72,6 +72,8 @@ STOPS: list[tuple[str, OpenTrade, dict[str, Any], str]] = [
     ("unknown", TRADE, {"stoploss": None}, "where its stop will be cannot be told"),
     ("nothing bought yet", replace(TRADE, stop=Decimal(0), stop_share=None),
         {"stoploss": Decimal("-0.9")}, ""),
+    ("nothing sold short yet", replace(SHORT, stop=Decimal(0)),
+        {"stoploss": Decimal("-0.9"), "shorts": True}, ""),
 ]  # fmt: skip
 
 
@@ -87,6 +89,8 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no timeframe", {"minutes": None}, {}, "its timeframe is not 1h"),
     ("leverage", {"leverage": Decimal(3), "stop": Decimal(1)}, {"leverage": Decimal(2)},
         "its leverage 3 is beyond 2"),
+    ("leverage where none is taken", {"leverage": Decimal("1.5"), "stop": Decimal(1)}, {},
+        "its leverage 1.5 is beyond 1"),
     ("leverage that is not told", {"leverage": Decimal(3), "stop": Decimal(1)},
         {"leverage": None}, "its leverage 3 is beyond what cannot be told"),
     ("leverage within", {"leverage": Decimal(2), "stop": Decimal(1)},
@@ -97,6 +101,8 @@ UNKNOWN: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("tag", {"tag": "low"}, {}, "its entry tag low is none of high"),
     ("tag, not all told", {"tag": "low"}, {"tags_told": False},
         "its entry tag low is none of high and some that cannot be told"),
+    ("a tag where there are none", {"tag": "low"}, {"tags": frozenset()},
+        "its entry tag low is none of none"),
     ("no tag", {"tag": None}, {}, "its entry tag none is none of high"),
     ("no tags at all", {"tag": None}, {"tags": frozenset()}, ""),
     ("an empty tag is none", {"tag": ""}, {"tags": frozenset()}, ""),
@@ -238,6 +244,10 @@ HANDS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("stops in the bot with nothing open", {"at_exchange": False, "kept": (),
         "inherited": frozenset()}, (IN_BOT,)),
     ("on paper", {"live": False, "at_exchange": False, "kept": (replace(TRADE, stops=()),)}, ()),
+    ("silent, and stops in the bot", {"known": None, "at_exchange": False},
+        (IN_BOT, "it has not looked after its trades yet")),
+    ("unreadable, and stops in the bot", {"kept": None, "at_exchange": False},
+        (IN_BOT, "its trades cannot be read")),
     ("silent", {"known": None}, ("it has not looked after its trades yet",)),
     ("not turned yet", {"turned": False}, ("it has not looked after its trades yet",)),
     ("unreadable", {"kept": None}, ("its trades cannot be read",)),

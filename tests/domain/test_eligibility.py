@@ -462,6 +462,49 @@ def test_what_is_refused_still_hears_what_speaks_for_it() -> None:
     answer = ready().ask("1.1.0", "prod")
     assert isinstance(answer, Refused)
     assert "verified in sandbox" in [ground.text for ground in answer.grounds]
+    assert set(answer.grounds).isdisjoint(answer.reasons)
+
+
+def test_what_is_newer_than_what_was_taken_back_hears_so() -> None:
+    story = Story()
+    for version in ("1.0.0", "1.1.0"):
+        story.promote(version, "test")
+    story.promote("1.0.0", "test", Kind.ROLLBACK)
+    answer = story.ask("1.2.0", "test")
+    assert isinstance(answer, Eligible)
+    text = f"newer than {release('1.1.0')}, which was taken back"
+    assert text in [ground.text for ground in answer.grounds]
+
+
+def test_where_nothing_is_upstream_nothing_soaks() -> None:
+    answer = case(SIGN, places=prod(upstream=None))(ready())
+    assert isinstance(answer, Eligible)
+
+
+def test_what_soaks_for_nobody_is_displaced() -> None:
+    story = Story()
+    story.soak("1.0.0", "test", 1, 0)
+    policy = PLACES["sandbox"].policy.model_copy(update={"soak": None})
+    places = {**PLACES, "sandbox": replace(PLACES["sandbox"], policy=policy)}
+    assert isinstance(story.ask("1.1.0", "test", automatic=True, places=places), Eligible)
+    assert list(about(story.ask("1.1.0", "test", automatic=True))) == [Because.CROWDED]
+
+
+def test_an_approval_ends_with_its_last_moment() -> None:
+    story = ready()
+    ends = story.now + 9 * HOUR
+    two_sign(expires=ends)(story)
+    left = ends - story.now
+    assert isinstance(story.ask("1.1.0", "prod", later=left - HOUR / 60), Eligible)
+    assert "it expired" in refused_for(story.ask("1.1.0", "prod", later=left), Because.APPROVAL)
+
+
+def test_one_signature_is_enough_for_a_risk_where_one_is_enough() -> None:
+    story = ready()
+    story.approve("1.1.0", "prod", "ada", accepts=(Risk.LOOSER_STOP,))
+    answer = story.ask("1.1.0", "prod", places=prod(signatures=1))
+    assert isinstance(answer, Eligible)
+    assert answer.accepts == (Risk.LOOSER_STOP,)
 
 
 def test_each_step_says_what_it_means() -> None:
@@ -474,6 +517,10 @@ def test_each_step_says_what_it_means() -> None:
     assert isinstance(far, Refused)
     hints = [each.hint for each in far.reasons if each.because is Because.RAMP]
     assert hints == ["promote it to step 1 first"]
+    story = approved()
+    story.promote("1.1.0", "prod")
+    text = "step 3 comes after step 2, and it is at 1"
+    assert about(story.ask("1.1.0", "prod", step=3))[Because.RAMP] == [text]
 
 
 def test_a_hold_says_why() -> None:
