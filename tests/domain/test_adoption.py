@@ -72,6 +72,9 @@ STOPS: list[tuple[str, OpenTrade, dict[str, Any], str]] = [
     ("unknown", TRADE, {"stoploss": None}, "where its stop will be cannot be told"),
     ("nothing bought yet", replace(TRADE, stop=Decimal(0), stop_share=None),
         {"stoploss": Decimal("-0.9")}, ""),
+    ("raised, and the same stoploss", replace(TRADE, stop=Decimal(95)), {}, ""),
+    ("nobody knows what its stop was set from", replace(TRADE, stop_share=None),
+        {"stoploss": Decimal("-0.9")}, ""),
     ("nothing sold short yet", replace(SHORT, stop=Decimal(0)),
         {"stoploss": Decimal("-0.9"), "shorts": True}, ""),
 ]  # fmt: skip
@@ -244,6 +247,8 @@ HANDS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("stops in the bot with nothing open", {"at_exchange": False, "kept": (),
         "inherited": frozenset()}, (IN_BOT,)),
     ("on paper", {"live": False, "at_exchange": False, "kept": (replace(TRADE, stops=()),)}, ()),
+    ("silent over trades that nobody held", {"inherited": frozenset(), "known": None},
+        ("it has not looked after its trades yet",)),
     ("silent, and stops in the bot", {"known": None, "at_exchange": False},
         (IN_BOT, "it has not looked after its trades yet")),
     ("unreadable, and stops in the bot", {"kept": None, "at_exchange": False},

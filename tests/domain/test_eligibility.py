@@ -490,6 +490,45 @@ def test_what_soaks_for_nobody_is_displaced() -> None:
     assert list(about(story.ask("1.1.0", "test", automatic=True))) == [Because.CROWDED]
 
 
+@pytest.mark.parametrize(
+    ("hours", "trades", "crowded"), [(10, 3, False), (10, 2, True), (9, 3, True)]
+)
+def test_what_has_soaked_long_enough_and_often_enough_is_displaced(
+    hours: int, trades: int, crowded: bool
+) -> None:
+    story = Story()
+    story.soak("1.0.0", "test", hours, trades)
+    answer = story.ask("1.1.0", "test", automatic=True)
+    assert (Because.CROWDED in about(answer)) is crowded
+
+
+def test_a_release_that_is_no_hotfix_is_not_called_one() -> None:
+    answer = approved().ask("1.1.0", "prod")
+    assert isinstance(answer, Eligible)
+    assert Because.VERSION not in {ground.because for ground in answer.grounds}
+    short = case(SIGN, places=prod(soak=soak(21, 6)))(ready())
+    assert isinstance(short, Refused)
+    assert [each.hint for each in short.reasons] == ["only time helps", "only trades help"]
+
+
+def test_where_nobody_has_to_sign_nobody_has_and_no_risk_is_accepted() -> None:
+    answer = Story().ask("1.1.0", "test")
+    assert isinstance(answer, Eligible)
+    assert Because.APPROVAL not in {ground.because for ground in answer.grounds}
+    assert answer.accepts == ()
+
+
+def test_after_a_retirement_nothing_comes_back_by_itself() -> None:
+    story = Story()
+    story.promote("1.0.0", "test")
+    retired = {"kind": Kind.RETIRE, "environment": "test", "strategy": "calm", "by": "ada"}
+    story.tell(Promotion, **retired)
+    answer = story.ask("1.1.0", "test", automatic=True)
+    assert "since it was taken away" in refused_for(answer, Because.ASKED)
+    story.promote("1.0.0", "test", Kind.ROLLBACK)
+    assert isinstance(story.ask("1.1.0", "test"), Eligible)
+
+
 def test_an_approval_ends_with_its_last_moment() -> None:
     story = ready()
     ends = story.now + 9 * HOUR

@@ -557,6 +557,15 @@ def test_an_orphan_cost_what_it_was_filled_at_rather_than_its_limit() -> None:
     assert [each.price for each in made] == [5, 6]
 
 
+def test_an_orphan_that_was_filled_waits_for_nothing() -> None:
+    assert str(ORPHAN) == f"orphan {ORPHAN.id} on main: 1 BTC/USDT by order 7"
+
+
+def test_coins_that_are_bound_by_an_order_are_there() -> None:
+    bound = {"BTC": Holding(Decimal("0.4"), Decimal("0.6"))}
+    assert findings((book_of((entry("1"),)),), replace(there("1"), balances=bound), PAPER) == ()
+
+
 def test_orphans_are_told_apart_by_account_pair_and_order() -> None:
     every = [
         replace(ORPHAN, **changed)

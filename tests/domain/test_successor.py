@@ -190,7 +190,7 @@ def test_classes_that_inherit_from_each_other_are_no_endless_matter() -> None:
     assert successor("calm", manifest(), {"calm/strategy.py": code.encode()}) is not None
 
 
-@pytest.mark.parametrize("above", ["Other", "other.Base", "Circle"])
+@pytest.mark.parametrize("above", ["Other", "other.Base", "Circle", "Other, IStrategy"])
 def test_of_a_class_that_inherits_from_elsewhere_less_can_be_told(above: str) -> None:
     code = PLAIN.format(entry="pass", more="pass").replace("Calm(IStrategy)", f"Calm({above})")
     code += "\nclass Circle(Calm, Other):\n    pass\n"
