@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -181,3 +182,22 @@ def test_the_agent_is_measured_beside_doing_it_by_hand(
     # Two bots do not share as much as twenty do, and two processes never share nothing.
     assert found["bot_memory_mb"].value < found["separate_bot_memory_mb"].value
     assert found["manual_seconds"].value > 1
+
+
+TRIED = """
+import sys
+sys.path.insert(0, "benchmarks")
+from trying import ROOT, tried
+path = ROOT / "pipelines" / "domain" / "handover.py"
+same = path.read_text()
+wrong = same.replace("if berth == FIRST", "if berth != FIRST")
+assert wrong != same
+codes = [lambda: same, lambda: wrong, lambda: "import nothing_of_that_name"]
+print([each.name for each in tried(path, codes, ["tests/domain/test_handover.py"])])
+"""
+
+
+def test_a_mutant_survives_is_killed_or_cannot_even_be_imported(root: Path) -> None:
+    argv = [sys.executable, "-c", TRIED]
+    ran = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=300, check=True)
+    assert ran.stdout.strip() == "['SURVIVED', 'KILLED', 'STILLBORN']"

@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from pipelines.domain.decision import Escalate, RollBack, turn_back
-from pipelines.domain.entry import ALL
 from pipelines.domain.handover import FIRST, Farewell, berthed
 from pipelines.domain.promotion import Promotion
 from pipelines.domain.record import Record
@@ -238,7 +237,7 @@ def desired(record: Record, placing: Placing) -> tuple[Wanted, ...]:
     """Every bot that shall run on this host."""
     found = []
     for (environment, strategy), track in sorted(record.tracks.items()):
-        if strategy == ALL or track.current is None:
+        if track.current is None:
             continue
         promotion = track.current.promotion
         if (made := placing(promotion)) is not None:

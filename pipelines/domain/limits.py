@@ -96,8 +96,6 @@ class Protections(Document):
 
 def exact(given: Any) -> Any:
     """A number as it was written; anything else as it is."""
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        return given
     try:
         return Decimal(str(given))
     except InvalidOperation:

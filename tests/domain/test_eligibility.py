@@ -462,6 +462,88 @@ def test_what_is_refused_still_hears_what_speaks_for_it() -> None:
     answer = ready().ask("1.1.0", "prod")
     assert isinstance(answer, Refused)
     assert "verified in sandbox" in [ground.text for ground in answer.grounds]
+    assert set(answer.grounds).isdisjoint(answer.reasons)
+
+
+def test_what_is_newer_than_what_was_taken_back_hears_so() -> None:
+    story = Story()
+    for version in ("1.0.0", "1.1.0"):
+        story.promote(version, "test")
+    story.promote("1.0.0", "test", Kind.ROLLBACK)
+    answer = story.ask("1.2.0", "test")
+    assert isinstance(answer, Eligible)
+    text = f"newer than {release('1.1.0')}, which was taken back"
+    assert text in [ground.text for ground in answer.grounds]
+
+
+def test_where_nothing_is_upstream_nothing_soaks() -> None:
+    answer = case(SIGN, places=prod(upstream=None))(ready())
+    assert isinstance(answer, Eligible)
+
+
+def test_what_soaks_for_nobody_is_displaced() -> None:
+    story = Story()
+    story.soak("1.0.0", "test", 1, 0)
+    policy = PLACES["sandbox"].policy.model_copy(update={"soak": None})
+    places = {**PLACES, "sandbox": replace(PLACES["sandbox"], policy=policy)}
+    assert isinstance(story.ask("1.1.0", "test", automatic=True, places=places), Eligible)
+    assert list(about(story.ask("1.1.0", "test", automatic=True))) == [Because.CROWDED]
+
+
+@pytest.mark.parametrize(
+    ("hours", "trades", "crowded"), [(10, 3, False), (10, 2, True), (9, 3, True)]
+)
+def test_what_has_soaked_long_enough_and_often_enough_is_displaced(
+    hours: int, trades: int, crowded: bool
+) -> None:
+    story = Story()
+    story.soak("1.0.0", "test", hours, trades)
+    answer = story.ask("1.1.0", "test", automatic=True)
+    assert (Because.CROWDED in about(answer)) is crowded
+
+
+def test_a_release_that_is_no_hotfix_is_not_called_one() -> None:
+    answer = approved().ask("1.1.0", "prod")
+    assert isinstance(answer, Eligible)
+    assert Because.VERSION not in {ground.because for ground in answer.grounds}
+    short = case(SIGN, places=prod(soak=soak(21, 6)))(ready())
+    assert isinstance(short, Refused)
+    assert [each.hint for each in short.reasons] == ["only time helps", "only trades help"]
+
+
+def test_where_nobody_has_to_sign_nobody_has_and_no_risk_is_accepted() -> None:
+    answer = Story().ask("1.1.0", "test")
+    assert isinstance(answer, Eligible)
+    assert Because.APPROVAL not in {ground.because for ground in answer.grounds}
+    assert answer.accepts == ()
+
+
+def test_after_a_retirement_nothing_comes_back_by_itself() -> None:
+    story = Story()
+    story.promote("1.0.0", "test")
+    retired = {"kind": Kind.RETIRE, "environment": "test", "strategy": "calm", "by": "ada"}
+    story.tell(Promotion, **retired)
+    answer = story.ask("1.1.0", "test", automatic=True)
+    assert "since it was taken away" in refused_for(answer, Because.ASKED)
+    story.promote("1.0.0", "test", Kind.ROLLBACK)
+    assert isinstance(story.ask("1.1.0", "test"), Eligible)
+
+
+def test_an_approval_ends_with_its_last_moment() -> None:
+    story = ready()
+    ends = story.now + 9 * HOUR
+    two_sign(expires=ends)(story)
+    left = ends - story.now
+    assert isinstance(story.ask("1.1.0", "prod", later=left - HOUR / 60), Eligible)
+    assert "it expired" in refused_for(story.ask("1.1.0", "prod", later=left), Because.APPROVAL)
+
+
+def test_one_signature_is_enough_for_a_risk_where_one_is_enough() -> None:
+    story = ready()
+    story.approve("1.1.0", "prod", "ada", accepts=(Risk.LOOSER_STOP,))
+    answer = story.ask("1.1.0", "prod", places=prod(signatures=1))
+    assert isinstance(answer, Eligible)
+    assert answer.accepts == (Risk.LOOSER_STOP,)
 
 
 def test_each_step_says_what_it_means() -> None:
@@ -474,6 +556,10 @@ def test_each_step_says_what_it_means() -> None:
     assert isinstance(far, Refused)
     hints = [each.hint for each in far.reasons if each.because is Because.RAMP]
     assert hints == ["promote it to step 1 first"]
+    story = approved()
+    story.promote("1.1.0", "prod")
+    text = "step 3 comes after step 2, and it is at 1"
+    assert about(story.ask("1.1.0", "prod", step=3))[Because.RAMP] == [text]
 
 
 def test_a_hold_says_why() -> None:

@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines.domain.handover import (
+    FIRST,
+    SECOND,
     Farewell,
     Handover,
     Objection,
@@ -102,6 +104,7 @@ def test_a_farewell_is_told_in_one_line() -> None:
 
 def test_the_first_berth_is_called_as_bots_always_were() -> None:
     assert (berthed("calm", 1), berthed("calm", 2)) == ("calm", "calm.2")
+    assert (berthed("calm", FIRST), berthed("calm", SECOND)) == ("calm", "calm.2")
 
 
 def test_only_side_by_side_has_another_account() -> None:

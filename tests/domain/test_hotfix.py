@@ -185,6 +185,11 @@ def test_its_twin_with_one_thing_more_that_differs_is_none(twin: Packed) -> None
     assert not mends(twin, OLD)
 
 
+def test_no_strategy_is_a_hotfix_of_another() -> None:
+    other = newer().release.model_copy(update={"name": "wild"})
+    assert not mends(newer().model_copy(update={"release": other}), OLD)
+
+
 def test_two_statements_that_say_nothing_have_nothing_in_common() -> None:
     unsaid: dict[str, Any] = {"trades_digest": None, "remainder": None}
     silent = packed(strategy(), PINS, LOCK, **unsaid)

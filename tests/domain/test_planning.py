@@ -226,6 +226,16 @@ ROWS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         ),
     ),
     (
+        "two accounts",
+        (LIVE, wanted(replace(MONEY, account="other"), "wild")),
+        (
+            Start(LIVE),
+            VERIFY,
+            Start(wanted(replace(MONEY, account="other"), "wild")),
+            Verify("prod", "wild", halted=False),
+        ),
+    ),
+    (
         "only one of the two may share",
         (wanted(replace(MONEY, shares_account=True), "wild"), LIVE_BOT, LIVE),
         (refused(Obstacle.ACCOUNT_TAKEN, "wild"),),
@@ -385,6 +395,20 @@ HANDOVERS: list[tuple[str, tuple[Wanted | Bot, ...], tuple[Action, ...]]] = [
         "a live one is adopted",
         (LIVE, parting(replace(QUIET, settings=MONEY), ADOPTS)),
         (Adopt(parting(replace(QUIET, settings=MONEY), ADOPTS), LIVE), VERIFY),
+    ),
+    (
+        "the account of what is adopted is taken",
+        (LIVE, parting(replace(QUIET, settings=MONEY), ADOPTS), wanted(MONEY, "wild")),
+        (
+            Adopt(parting(replace(QUIET, settings=MONEY), ADOPTS), LIVE),
+            VERIFY,
+            refused(Obstacle.ACCOUNT_TAKEN, "wild"),
+        ),
+    ),
+    (
+        "one that drains looks after its trades however often it ended before",
+        (W, replace(QUIET, failures=9)),
+        (refused(Obstacle.OPEN_TRADES),),
     ),
     (
         "one in a berth that the environment has no more is not adopted",

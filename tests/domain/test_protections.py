@@ -227,6 +227,7 @@ def test_not_knowing_warns_at_once_and_halts_after_a_minute(limit: str) -> None:
     (first,), after = news(LIMITS, blind, watch(), NOW)
     assert isinstance(first, Finding)
     assert (first.limit, first.then) == (f"{limit}?", "warn")
+    assert news(LIMITS, blind, after, NOW)[0] == ()
     fresh, after = news(LIMITS, blind, after, NOW + BLIND - timedelta(seconds=1))
     assert fresh == ()
     (second,), after = news(LIMITS, blind, after, NOW + timedelta(minutes=1))
@@ -248,6 +249,12 @@ def test_what_is_over_is_told_from_what_still_halts() -> None:
     assert standing(LIMITS, after) == ("reference?",)
     _, after = news(LIMITS, measured("drawdown", Decimal(1)), after, NOW + BLIND + TICK)
     assert standing(LIMITS, after) == ()
+
+
+def test_prices_that_are_apart_halt_for_now_and_a_drawdown_for_good() -> None:
+    both = replace(CALM, drawdown=Decimal(1), divergence=Decimal(1))
+    _, after = news(LIMITS, both, watch(), NOW)
+    assert standing(LIMITS, after) == ("reference",)
 
 
 def test_what_was_told_once_and_then_cannot_be_told_again_only_warns_at_first() -> None:

@@ -153,6 +153,8 @@ def test_an_open_order_that_no_bot_knows_is_an_orphan_before_it_is_filled(bot: B
     order = bot.account.place(ETH, "buy", Decimal(1))
     (orphan,) = orphans(bot)
     assert (orphan.amount, orphan.waiting, orphan.order) == (0, 1, order)
+    text = f"orphan {orphan.id} on main: ETH/USDT by order {order}, 1 more may follow"
+    assert str(orphan) == text
     bot.account.fill(order, Decimal("0.4"))
     (later,) = orphans(bot)
     assert (later.id, later.waiting) == (orphan.id, Decimal("0.6"))
@@ -407,6 +409,13 @@ def test_only_more_than_dust_is_looked_at_order_by_order(bot: Bot, beyond: Decim
     assert [each.pair for each in looked_at] == ([BTC] if beyond else [])
 
 
+@pytest.mark.parametrize("beyond", [Decimal(0), Decimal("0.00000001")])
+def test_less_by_dust_is_not_looked_at_order_by_order(beyond: Decimal) -> None:
+    lacking = there(str(1 - DUST - beyond))
+    looked_at = unexplained((book_of((entry("1"),)),), lacking, PAPER)
+    assert [each.pair for each in looked_at] == ([BTC] if beyond else [])
+
+
 def test_an_open_order_of_nobody_is_looked_at_though_the_coins_add_up(bot: Bot) -> None:
     bot.account.place(BTC, "buy", Decimal(1))
     assert [u.pair for u in unexplained((bot.book(),), bot.account.book(()), PAPER)] == [BTC]
@@ -540,6 +549,23 @@ def test_what_an_order_waits_for_makes_it_a_stop() -> None:
     assert not plain.reduce_only
 
 
+def test_an_orphan_cost_what_it_was_filled_at_rather_than_its_limit() -> None:
+    order = replace(placed(("buy", "1", "0")).orders["1"], price=Decimal(6))
+    made = [
+        Orphan.of("main", replace(order, average=each), Decimal(1)) for each in (Decimal(5), None)
+    ]
+    assert [each.price for each in made] == [5, 6]
+
+
+def test_an_orphan_that_was_filled_waits_for_nothing() -> None:
+    assert str(ORPHAN) == f"orphan {ORPHAN.id} on main: 1 BTC/USDT by order 7"
+
+
+def test_coins_that_are_bound_by_an_order_are_there() -> None:
+    bound = {"BTC": Holding(Decimal("0.4"), Decimal("0.6"))}
+    assert findings((book_of((entry("1"),)),), replace(there("1"), balances=bound), PAPER) == ()
+
+
 def test_orphans_are_told_apart_by_account_pair_and_order() -> None:
     every = [
         replace(ORPHAN, **changed)
@@ -580,6 +606,19 @@ def test_positions_of_futures_are_held_against_trades(
     mine = BotBook("prod", "beat", frozenset({PERP}), (trade,), frozenset({"1"}))
     found = findings((mine,), contract(side, there), PAPER)
     assert [type(each) for each in found] == kinds
+
+
+def test_a_position_is_held_against_the_trades_of_its_own_pair() -> None:
+    other = "ETH/USDT:USDT"
+    trades = tuple(
+        KnownTrade(n, pair, True, False, START, (entry("1", str(n)),))
+        for n, pair in enumerate((PERP, other), 1)
+    )
+    mine = BotBook("prod", "beat", frozenset({PERP, other}), trades, frozenset({"1", "2"}))
+    lot = Account().book(()).lots[BTC]
+    positions = tuple(Position(pair, "long", Decimal(1)) for pair in (PERP, other))
+    lots, prices = {PERP: lot, other: lot}, {PERP: Decimal(20_000), other: Decimal(20_000)}
+    assert findings((mine,), Book({}, lots, prices, positions=positions), PAPER) == ()
 
 
 @pytest.mark.parametrize(

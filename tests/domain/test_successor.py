@@ -68,6 +68,11 @@ def read(
         ('column = "enter_tag"; dataframe[column] = "a"', set(), False),
         ('dataframe["enter_tag"] = x.where(a, "b", c)', {"b"}, False),
         ('dataframe["enter_tag"] = np.where(x)', set(), False),
+        ('dataframe["enter_tag"] = np.where(x, "a", "b", other=c)', set(), False),
+        ('dataframe["enter_tag"] = where(x, "a", "b")', set(), False),
+        ('dataframe["enter_tag"] = x.y.where(x, "a", "b")', set(), False),
+        ('dataframe["enter_tag"] = f"a{x}"; dataframe["enter_tag"] = "a"', {"a"}, False),
+        ('dataframe["enter_tag"] = 5', set(), False),
         (
             'c = "enter_tag"; dataframe["enter_tag"] = "a"; dataframe.assign(enter_tag="b")',
             {"a"},
@@ -167,6 +172,8 @@ def test_parameters_that_cannot_be_read_tell_no_stop() -> None:
         ("position_adjustment_enable = True", 1, False, True, False),
         ("position_adjustment_enable = ON", 1, False, None, False),
         ("def f(self, trade): trade.get_custom_data('a')", 1, False, False, True),
+        ("def f(self, trade): trade.set_custom_data('a', 1)", 1, False, False, True),
+        ("def f(self, trade): trade.get_all_custom_data()", 1, False, False, True),
     ],
 )
 def test_what_else_decides(
@@ -177,7 +184,13 @@ def test_what_else_decides(
     assert (found.shorts, found.adjusts, found.remembers) == (shorts, adjusts, remembers)
 
 
-@pytest.mark.parametrize("above", ["Other", "other.Base", "Circle"])
+def test_classes_that_inherit_from_each_other_are_no_endless_matter() -> None:
+    code = PLAIN.format(entry="pass", more="pass").replace("Calm(IStrategy)", "Calm(Circle)")
+    code += "\nclass Circle(Calm):\n    pass\n"
+    assert successor("calm", manifest(), {"calm/strategy.py": code.encode()}) is not None
+
+
+@pytest.mark.parametrize("above", ["Other", "other.Base", "Circle", "Other, IStrategy"])
 def test_of_a_class_that_inherits_from_elsewhere_less_can_be_told(above: str) -> None:
     code = PLAIN.format(entry="pass", more="pass").replace("Calm(IStrategy)", f"Calm({above})")
     code += "\nclass Circle(Calm, Other):\n    pass\n"
