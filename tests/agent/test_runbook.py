@@ -147,6 +147,8 @@ def bot(lay: Lay, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A live bot that holds bitcoin, and somebody with the page."""
     with lay() as train:
         train.secret("sandbox")
+        # Whenever it is let in, the candle that it sees first is one that it buys nothing on.
+        train.exchange.step(hours=1)
         train.start()
         train.want("sandbox", train.release("1.0.0", STEADY))
         train.until_phase("sandbox", "running")
