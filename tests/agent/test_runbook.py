@@ -105,10 +105,13 @@ class Bot:
         return pid
 
     def back(self, phase: str) -> None:
-        """It is there again, after its time to wait has gone by."""
-        self.train.round()
-        self.train.exchange.step(minutes=11)
-        self.train.until_phase("sandbox", phase)
+        """It is there again, after its time to wait has gone by, and has processed."""
+
+        def there() -> bool:
+            self.train.exchange.step(seconds=20)
+            return self.train.strategy("sandbox").phase == phase
+
+        self.train.until(there)
         self.train.exchange.step(minutes=1)
 
     def enters_nothing(self, hours: int = 7) -> None:
@@ -147,6 +150,8 @@ def bot(lay: Lay, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A live bot that holds bitcoin, and somebody with the page."""
     with lay() as train:
         train.secret("sandbox")
+        # Whenever it is let in, the candle that it sees first is one that it buys nothing on.
+        train.exchange.step(hours=1)
         train.start()
         train.want("sandbox", train.release("1.0.0", STEADY))
         train.until_phase("sandbox", "running")
@@ -162,6 +167,9 @@ def bot(lay: Lay, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Itera
         made = Bot(train, reader)
         made.step_until(lambda: made.is_held("BTC"))
         yield made
+        if reader.running is not None and reader.running.poll() is None:
+            reader.running.terminate()
+            reader.running.wait()
         made.train.close()
 
 
@@ -356,8 +364,7 @@ def test_the_host_is_gone(bot: Bot) -> None:
         bot.train = Train(old.project, new, old.exchange, old.key)
         bot.train.process = bot.reader.running
         answers(bot)
-        bot.train.until_phase("sandbox", "halted")
-        bot.train.exchange.step(minutes=1)
+        bot.back("halted")
         page.follow()
     bot.reader.environment = variables(bot.train)
     bot.enters_nothing()
