@@ -112,7 +112,8 @@ class Stage(doomed.Told):
         raise AssertionError(f"never at rest: {phases}")
 
     def play(self, state: str) -> None:
-        """Bring the trades of the bot that runs into a state."""
+        """Bring the trades of the bot that runs into a state; the exchange answers again."""
+        remote.ask(self.ready, "clear", Clear())
         seat = next(seat for seat in SEATS if self.house.lock("sandbox", seat).held())
         record = records.load(self.house.record("sandbox", seat))
         assert record is not None

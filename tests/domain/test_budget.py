@@ -78,6 +78,8 @@ def test_what_was_seen_goes_first_and_is_not_held_back() -> None:
     urgent = Due(("u", "u"), Priority.OLD, 60, 5, urgent=True)
     every = [due("a"), due("b"), urgent]
     assert names(chosen(every, 100, 0, 10)) == ["u"]
+    other = Due(("v", "v"), Priority.OLD, 40, 6, urgent=True)
+    assert names(chosen([*every, other], 100, 0, 10)) == ["u", "v"]
     assert names(chosen(every, 100, 80, 10)) == ["u", "a"]
     assert names(chosen(every, 50, 50, 10)) == []
 
