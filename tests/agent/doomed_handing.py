@@ -38,6 +38,7 @@ LASTING = {"os.rename", "os.remove", "socket.sendmsg"}
 SEATS = {"beat": "key", "beat.2": "akey"}
 PATIENCE_SECONDS = 150
 CUT_OFF_SECONDS = 90
+TICK_SECONDS = 10
 VICTIMS = ("agent", "both", "bot", "exchange")
 
 
@@ -94,6 +95,8 @@ class Stage(doomed.Told):
         """Rounds until what is wanted trades and nothing else is there; or only so many."""
         until, count = time.monotonic() + PATIENCE_SECONDS, 0
         while time.monotonic() < until:
+            if ticks:
+                self.step(TICK_SECONDS)  # a round of an agent that waits between them
             agent.tick()
             count += 1
             if count == ticks:
