@@ -235,6 +235,11 @@ def entries(bot: Bot, kind: str) -> list[dict[str, Any]]:
 
 def test_a_position_has_no_stop(bot: Bot) -> None:
     """Its bot is dead, so that nobody puts it back."""
+    # freqtrade takes orders that are nobody's for those of a trade that was open already: anew.
+    assert bot.train.sluice("flatten", "sandbox").returncode == 0
+    bot.trading()
+    assert bot.train.sluice("halt").returncode == 0
+    bot.train.until_phase("sandbox", "halted")
     bot.kill()
     stop = bot.stop("BTC")
     assert stop is not None
@@ -395,7 +400,7 @@ def test_out_of_it_again(bot: Bot) -> None:
         page.follow()
         bot.train.until_phase("sandbox", "running")
         page.follow()
-    bot.step_until(lambda: bot.is_held("BTC", "ETH"))
+    bot.step_until(lambda: bot.is_held("BTC"))
     bot.assert_looked_after()
 
 
