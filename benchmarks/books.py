@@ -57,7 +57,7 @@ class Host:
                 f"bot{number}",
                 "spot",
                 Priority.LIVE,
-                (Trader("beat", ROOT / "nowhere.sqlite", PAIRS),),
+                (Trader("beat", "beat", ROOT / "nowhere.sqlite", PAIRS),),
             )
             for number in range(accounts)
         )

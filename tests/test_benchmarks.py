@@ -176,9 +176,12 @@ def test_the_agent_is_measured_beside_doing_it_by_hand(
 ) -> None:
     for name, few in (("BOTS", 2), ("SEPARATE", 1), ("TURNS", 1), ("ROUNDS", 2)):
         monkeypatch.setattr(train, name, few)
+    for name, few in (("BOTS", 2), ("MINUTES", 1), ("PLANTED", 1)):
+        monkeypatch.setattr(train.books, name, few)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     found = {figure.name: figure for figure in train.measure(None, tmp_path)}
     assert all(figure.value > 0 for figure in found.values())
+    assert found["orphan_detection_ticks"].reached
     # Two bots do not share as much as twenty do, and two processes never share nothing.
     assert found["bot_memory_mb"].value < found["separate_bot_memory_mb"].value
     assert found["manual_seconds"].value > 1

@@ -329,6 +329,9 @@ def test_after_a_reboot_it_is_the_same(live: Live) -> None:
 def test_what_is_known_to_be_wrong_keeps_it_from_its_open_trades(live: Live) -> None:
     train, release = live
     stepped_until(train, open_=True)
+    # What was silent a moment ago is not asked again; a new agent knows nothing of that.
+    train.stop()
+    train.start()
 
     there = dies(train, lambda: train.exchange.fault("key_revoked", account="live", seconds=DAY))
     assert (there.phase, there.running) == ("failed", None)
