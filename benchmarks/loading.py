@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipelines.backtesting.lean import lean
+from pipelines.freqtrade.lean import lean
 
 LAST = 30 * 288
 """Candles of five minutes that are backtested."""

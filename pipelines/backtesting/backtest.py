@@ -3,7 +3,7 @@
 import gc
 
 from pipelines.backtesting import replies
-from pipelines.backtesting.lean import lean
+from pipelines.freqtrade.lean import lean
 from pipelines.freqtrade.messages import BacktestRequest
 
 

@@ -185,6 +185,7 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
         },
         user=user_of(environment.name),
         follow=rehearsal.follow if rehearsal and environment.exchange.rehearsal else None,
+        exchange=environment.exchange.name,
     )
     hidden = (secret.reveal() for secret in held.values())
     own = (access.password, access.jwt_secret, access.ws_token)

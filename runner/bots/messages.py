@@ -33,7 +33,7 @@ class Launch(Document):
     It runs in `folder` and writes to `log` and `loaded`, paths in there. `modules` are folders that
     it imports from. `identity` is what it says of itself in its lock. While there is a file
     `paused` it enters no trades, whenever it reads its configuration. Without `follow` it has the
-    system's clock.
+    system's clock. `exchange` is where it trades, by freqtrade's name.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Launch(Document):
     identity: dict[str, str] = Field(default_factory=dict)
     user: User | None = None
     follow: Follow | None = None
+    exchange: str = ""
 
 
 class Told(Document):

@@ -1,4 +1,4 @@
-"""Puts off what freqtrade imports and a backtest never uses; whoever uses it still gets it.
+"""Puts off what freqtrade imports and hardly anybody uses; whoever uses it still gets it.
 
 Half of the time that freqtrade takes to be imported goes into the classes of a hundred exchanges
 and into scipy's statistics. Call `lean` before freqtrade is imported.

@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.freqtrade
 
-LEAN = "import sys\nfrom pipelines.backtesting.lean import lean\nlean()\n"
+LEAN = "import sys\nfrom pipelines.freqtrade.lean import lean\nlean()\n"
 
 
 def run(program: str) -> str:
