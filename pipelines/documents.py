@@ -9,6 +9,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -72,6 +73,12 @@ def parse(content: bytes, model: type[D], where: str, topic: str = "") -> D:
 
     :raises BadInput: when the text does not fit the model; all problems at once.
     """
+    return cast("D", _parsed(content, model, where, topic))
+
+
+# The agent reads every file in every round, and they hardly ever change.
+@lru_cache(maxsize=256)
+def _parsed(content: bytes, model: type[Document], where: str, topic: str) -> Document:
     hint = f"see 'sluice docs {topic}'" if topic else ""
     try:
         text = content.decode("utf-8")
