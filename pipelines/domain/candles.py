@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import PurePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
 from pipelines.domain.document import Digest, Document, sha256
+
+if TYPE_CHECKING:  # whoever has no candles in hand does not wait for numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 TIMEFRAMES: dict[str, int] = {
     "1m": 60_000,
@@ -48,12 +50,12 @@ class Candles:
 
     pair: str
     timeframe: str
-    time: NDArray[np.int64]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
+    time: "NDArray[np.int64]"
+    open: "NDArray[np.float64]"
+    high: "NDArray[np.float64]"
+    low: "NDArray[np.float64]"
+    close: "NDArray[np.float64]"
+    volume: "NDArray[np.float64]"
 
     def __len__(self) -> int:
         return len(self.time)
@@ -67,7 +69,7 @@ class Candles:
 
     def between(self, start: datetime, end: datetime) -> "Candles":
         """The candles that open at or after `start` and before `end`."""
-        first, last = np.searchsorted(self.time, [milliseconds(start), milliseconds(end)])
+        first, last = self.time.searchsorted([milliseconds(start), milliseconds(end)])
         part = slice(int(first), int(last))
         return Candles(
             self.pair,

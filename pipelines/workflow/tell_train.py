@@ -4,9 +4,6 @@ import json
 import sys
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from pipelines.adapters.agent import Explained, Flattening, Status
 from pipelines.domain.promotion import ApprovalStatement
 from pipelines.errors import ExitCode
@@ -94,30 +91,7 @@ def status(status: Status, *, as_json: bool) -> ExitCode:
     """Show each environment as a table."""
     if as_json:
         return _machine(status.model_dump(mode="json"))
-    console = Console(width=_WIDTH if not sys.stdout.isatty() else None, highlight=False)
-    for environment in status.environments:
-        flags = [word for word in ("hold", "halted") if getattr(environment, word)]
-        table = Table(title_justify="left", box=None, padding=(0, 2, 0, 0))
-        table.title = " · ".join((environment.name, environment.mode.replace("_", "-"), *flags))
-        for column in ("strategy", "wanted", "runs", "phase", "open", "equity", "since"):
-            table.add_column(column, justify="right" if column in ("open", "equity") else "left")
-        for each in environment.strategies:
-            table.add_row(
-                each.name,
-                _short(each.desired),
-                _short(each.running),
-                each.phase + ("" if each.verified or not each.running else ", not verified"),
-                "?" if each.open_trades is None else str(each.open_trades),
-                "" if each.equity is None else f"{each.equity:.2f}",
-                f"{each.since:%Y-%m-%d %H:%M}" if each.since else "",
-            )
-        console.print(table)
-        for each in environment.strategies:
-            if each.decision:
-                console.print(f"  {each.name}: {each.decision}", markup=False)
-            if each.handover:
-                console.print(f"  {each.name}: {each.handover}", markup=False)
-        console.print()
+    _tables(status)
     return ExitCode.DONE
 
 
@@ -147,3 +121,34 @@ def _plain(value: Any) -> str:
 def _machine(tree: Any) -> ExitCode:
     print(json.dumps(tree, separators=(",", ":"), default=str))
     return ExitCode.DONE
+
+
+def _tables(status: Status) -> None:
+    # Machines ask more often than people, and don't wait for what draws.
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=_WIDTH if not sys.stdout.isatty() else None, highlight=False)
+    for environment in status.environments:
+        flags = [word for word in ("hold", "halted") if getattr(environment, word)]
+        table = Table(title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table.title = " · ".join((environment.name, environment.mode.replace("_", "-"), *flags))
+        for column in ("strategy", "wanted", "runs", "phase", "open", "equity", "since"):
+            table.add_column(column, justify="right" if column in ("open", "equity") else "left")
+        for each in environment.strategies:
+            table.add_row(
+                each.name,
+                _short(each.desired),
+                _short(each.running),
+                each.phase + ("" if each.verified or not each.running else ", not verified"),
+                "?" if each.open_trades is None else str(each.open_trades),
+                "" if each.equity is None else f"{each.equity:.2f}",
+                f"{each.since:%Y-%m-%d %H:%M}" if each.since else "",
+            )
+        console.print(table)
+        for each in environment.strategies:
+            if each.decision:
+                console.print(f"  {each.name}: {each.decision}", markup=False)
+            if each.handover:
+                console.print(f"  {each.name}: {each.handover}", markup=False)
+        console.print()

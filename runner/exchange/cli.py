@@ -24,7 +24,6 @@ from runner.exchange.commands import (
 )
 from runner.exchange.core.terms import Terms
 from runner.exchange.costs import with_terms
-from runner.exchange.listening import MANY
 from runner.exchange.messages import Ready, State, Step
 from runner.exchange.settings import Market, freqtrade_settings
 from runner.rehearsal.command import reconcile, rehearse
@@ -146,6 +145,8 @@ def _possible(speed: int) -> int:
 
 
 def _say_ready(ready: Ready, now: datetime, room: int) -> None:
+    from runner.exchange.listening import MANY
+
     click.echo(f"serving {ready.api_url}, control {ready.control_url}", err=True)
     click.echo(f"it is {now:%Y-%m-%d %H:%M:%S} UTC there", err=True)
     if room < MANY:
