@@ -30,8 +30,6 @@ from pipelines.adapters.redaction import Redactor
 from pipelines.domain.secret import Secret
 from pipelines.freqtrade import exchanges
 from pipelines.freqtrade.lean import lean
-from runner.bots import following, tally
-from runner.bots.loaded import report
 from runner.bots.logs import Pump, Rotating
 from runner.bots.messages import LARGEST, TALLY, Ended, Holder, Launch, Launched, Told
 from runner.bots.view import show
@@ -76,6 +74,10 @@ _PRELOADED = (
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
     "uvloop",
+    # Ours, which import freqtrade: not before this process is told to be lean.
+    "runner.bots.following",
+    "runner.bots.loaded",
+    "runner.bots.tally",
 )
 """What a bot imports until it trades."""
 
@@ -159,6 +161,8 @@ def _freeze() -> None:
 
 def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
     """Be the bot, in the fork: nothing of the parent goes on after this."""
+    from runner.bots import loaded, tally
+
     code = 70
     try:
         os.setsid()
@@ -179,7 +183,7 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         redactor = Redactor(Secret(text) for text in told.hidden)
         pump = Pump(Rotating(Path(launch.log)), redactor.stream())
         tally.count(Path(launch.loaded).resolve().with_name(TALLY))
-        report(Path(launch.loaded).resolve())
+        loaded.report(Path(launch.loaded).resolve())
         code = _trade(launch)
         pump.close()
     except OSError as error:
@@ -192,6 +196,8 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
 def _trade(launch: Launch) -> int:
     """freqtrade's own command, to its end."""
     import freqtrade.main
+
+    from runner.bots import following
 
     try:
         if launch.follow is not None:
