@@ -1,6 +1,6 @@
 """kill -9 in the middle of handovers: every position keeps exactly one who looks after it.
 
-The same where the exchange falls silent then.
+The same where the line to the exchange is cut then: for the bots and for the agent.
 A run takes so many steps of each way, drawn by a seed: `SLUICE_KILLED_STEPS` and
 `SLUICE_KILLED_SEED` say how many, and which.
 """
@@ -12,13 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.agent.conftest import stepping
 from tests.agent.handing import HOLD
+from tests.agent.line import Line, through
 from tests.agent.train import laid
 
 pytestmark = pytest.mark.freqtrade
@@ -50,6 +53,7 @@ def played(
     new = tmp_path_factory.mktemp
     with (
         stepping(root, new("exchange")) as exchange,
+        Line.to(httpx.URL(exchange.ready.api_url).port or 0) as line,
         closing(laid(root, new("train"), exchange)) as train,
     ):
         train.secret("sandbox")
@@ -59,7 +63,8 @@ def played(
         given = {
             "project": str(train.project),
             "home": str(train.home),
-            "ready": str(train.exchange.ready_file),
+            "ready": str(through(line, exchange.ready, new("line"))),
+            "line": asdict(line),
             "releases": str(train.home),
             "versions": [(str(each.id), each.digest) for each in made],
             "states": STATES,
