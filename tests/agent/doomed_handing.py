@@ -248,6 +248,7 @@ def forked(stage: Stage, at: int, victim: str, ticks: int = 0) -> tuple[int, int
     if pid == 0:
         code = 1
         try:
+            stage.share_launcher()
             DEADLY.stage, DEADLY.at, DEADLY.victim = stage, at, victim
             stage.settle(stage.agent(), ticks=ticks)
             with os.fdopen(writing, "w") as file:
