@@ -26,7 +26,7 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.domain.deployment import Phase
 from pipelines.domain.promotion import Kind, Promotion
 from pipelines.errors import CannotTell
-from runner.agent import records
+from runner.agent import clearance, records
 from runner.agent.alerts import Alert, Alerts
 from runner.agent.tick import Agent
 from runner.agent.trades import Book, book
@@ -60,6 +60,11 @@ class Stage(doomed.Told):
         self.stands: list[Stand] = []
         self.before = 0
         self.wanted = 1
+
+    def agent(self) -> Agent:
+        # In real seconds nobody waits here for an exchange that did not answer a moment ago.
+        clearance.SILENCE_SECONDS = 0.5
+        return super().agent()
 
     def step(self, seconds: int) -> None:
         now = remote.ask(self.ready, "step", Step(seconds=seconds)).now

@@ -73,7 +73,12 @@ def played(
         }
         argv = [sys.executable, "-m", "tests.agent.doomed_handing", json.dumps(given)]
         ended = subprocess.run(
-            argv, cwd=root, capture_output=True, text=True, timeout=900, check=False
+            argv,
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=300 + 60 * MOST_STEPS,
+            check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr + train.told()
         print(ended.stdout)

@@ -311,7 +311,8 @@ def test_a_bad_release_trades(bot: Bot) -> None:
         bot.enters_nothing()
         bot.assert_looked_after()
         after = bot.stop("BTC")
-        assert before and after
+        assert before
+        assert after
         assert (after.stop_price, len(bot.book.fills)) == (before.stop_price, filled)
         page.follow()
         bot.assert_empty()
