@@ -36,6 +36,16 @@ WAYS: dict[str, dict[str, Any]] = {
         "then": "close_at_market",
     },
 }
+PORTFOLIO = {
+    "stake_currency": "USDT",
+    "starting_balance": 250,
+    "stake": 40,
+    "max_open_trades": 5,
+    "available_capital": 200,
+    "fee": 0.001,
+}
+"""Half of such a stake can be sold: freqtrade never cancels the rest of an entry where it can't."""
+
 STATES = ["stop", "none", "partial entry", "partial exit", "exit in flight"]
 MOST_STEPS = int(os.environ.get("SLUICE_KILLED_STEPS", "3"))
 """How many steps of each way are deadly in one run, with positions that have their stops."""
@@ -58,7 +68,7 @@ def played(
     ):
         train.secret("sandbox")
         train.secret("sandbox", "akey", "as", account="aside")
-        train.declare("sandbox", handover=WAYS[request.param])
+        train.declare("sandbox", handover=WAYS[request.param], portfolio=PORTFOLIO)
         made = [train.release(v, HOLD, handover=request.param) for v in ("1.0.0", "1.1.0")]
         given = {
             "project": str(train.project),
@@ -72,17 +82,21 @@ def played(
             "seed": SEED,
         }
         argv = [sys.executable, "-m", "tests.agent.doomed_handing", json.dumps(given)]
-        ended = subprocess.run(
-            argv,
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=300 + 60 * MOST_STEPS,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr + train.told()
-        print(ended.stdout)
-        yield [json.loads(line) for line in ended.stdout.splitlines()]
+        cases = new("cases") / "lines"
+        with cases.open("w") as told:
+            ended = subprocess.run(
+                argv,
+                cwd=root,
+                stdout=told,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=300 + 60 * MOST_STEPS,
+                check=False,
+            )
+        said = cases.read_text()
+        assert ended.returncode == 0, said + ended.stderr + train.told()
+        print(said)
+        yield [json.loads(line) for line in said.splitlines()]
 
 
 def test_a_position_has_exactly_one_manager_and_a_stop_whoever_died(played: Lines) -> None:
