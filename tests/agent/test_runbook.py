@@ -115,9 +115,12 @@ class Bot:
         self.train.exchange.step(minutes=1)
 
     def enters_nothing(self, hours: int = 7) -> None:
-        """Over hours in which it would have bought both."""
+        """Over hours in which it would have bought both, and the agent looks now and then."""
         sent = len(self.book.orders)
-        self.train.step(hours)
+        for hour in range(hours):
+            self.train.exchange.step(hours=1)
+            if hour % 3 == 0:
+                self.train.round()
         assert self.bought(sent) == []
 
     def assert_looked_after(self) -> None:

@@ -106,10 +106,11 @@ class Shorts:
         return there
 
     def is_empty(self) -> None:
-        """Nothing is left at the exchange, and the bot knows it."""
+        """Nothing is left at the exchange, and the bot knows it; nothing ever was an orphan."""
         assert (self.positions(), self.stops(), self.waiting()) == ({}, {}, [])
         self.train.step(1)
         assert (self.positions(), self.known.open) == ({}, ())
+        assert "orphaned" not in self.train.counted()
 
     def trading(self) -> dict[str, Decimal]:
         assert self.train.sluice("resume").returncode == 0
