@@ -39,7 +39,7 @@ WAYS: dict[str, dict[str, Any]] = {
 PORTFOLIO = {
     "stake_currency": "USDT",
     "starting_balance": 250,
-    "stake": 40,
+    "stake": 32,
     "max_open_trades": 5,
     "available_capital": 200,
     "fee": 0.001,
