@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.agent.conftest import stepping
-from tests.agent.handing import HOLD
+from tests.agent.handing import HOLD, UNLIMITED
 from tests.agent.line import Line, through
 from tests.agent.train import laid
 
@@ -69,6 +69,7 @@ def played(
         train.secret("sandbox")
         train.secret("sandbox", "akey", "as", account="aside")
         train.declare("sandbox", handover=WAYS[request.param], portfolio=PORTFOLIO)
+        train.declare("sandbox", protections=UNLIMITED)
         made = [train.release(v, HOLD, handover=request.param) for v in ("1.0.0", "1.1.0")]
         given = {
             "project": str(train.project),

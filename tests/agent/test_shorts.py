@@ -15,7 +15,7 @@ from pipelines.domain.promotion import Kind, Risk
 from pipelines.domain.release import Release
 from runner.agent.trades import Book, book
 from runner.exchange.settings import ccxt_settings
-from tests.agent.handing import HOLD
+from tests.agent.handing import HOLD, UNLIMITED
 from tests.agent.train import MANIFEST, Train, laid
 from tests.exchange.running import running
 
@@ -37,12 +37,6 @@ SHORTS = HOLD.replace("enter_long", "enter_short").replace(
 LEAVES = SHORTS.replace('dataframe["exit_long"] = 0', 'dataframe["exit_short"] = 1')
 LOOSER = SHORTS.replace("stoploss = -0.2", "stoploss = -0.4")
 ADOPTS: dict[str, Any] = {"handover": "adopt", "manifest": CONTRACTS}
-LOOSE = {
-    "max_drawdown": 1,
-    "max_orders_per_hour": 2000,
-    "max_rejected_per_hour": 2000,
-    "max_cancelled_per_hour": 2000,
-}
 NOTHING = "sandbox beat: nothing is left\n"
 MOST_HOURS = 8
 
@@ -129,9 +123,8 @@ def bot(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shorts
             train.secret("sandbox")
             portfolio = {"stake": 60, "starting_balance": 250, "available_capital": 200}
             more = {"stake_currency": "USDT", "max_open_trades": 5, "fee": 0.001}
-            loose = LOOSE | {"max_asset_exposure": 1000, "max_exposure": 2000}
             train.declare("sandbox", handover={"way": "adopt"}, portfolio=portfolio | more)
-            train.declare("sandbox", protections=loose)
+            train.declare("sandbox", protections=UNLIMITED)
             train.start()
             train.want("sandbox", train.release("1.0.0", SHORTS, **ADOPTS))
             train.until_phase("sandbox", "running")
