@@ -28,6 +28,7 @@ from runner.agent.house import House, user_of
 from runner.agent.readback import Expected
 from runner.agent.records import Placed
 from runner.bots.messages import Follow, Launch, Told
+from runner.exchange.settings import of_market
 
 PAUSED = "paused"
 """The file in a bot's folder that keeps it from entering trades."""
@@ -167,7 +168,9 @@ def prepare(house: House, of: Deployable, rehearsal: Rehearsal | None) -> Prepar
     account = environment.account_of(strategy, of.berth) or ""
     held = SecretStore(house.home).held(Scope(environment.name, account))
     access = bot.new_access(_free_port())
-    settings = rehearsal.exchange if rehearsal and environment.exchange.rehearsal else None
+    settings = None
+    if rehearsal and environment.exchange.rehearsal:
+        settings = of_market(rehearsal.exchange, of.manifest.trading_mode)
     laid = bot.private(environment, held, access, settings)
     configuration = bot.whole(of.declared, laid)
     folder = environment.folder(strategy, of.berth)

@@ -52,9 +52,11 @@ class Quotes:
 def _last(client: Client, pairs: frozenset[str]) -> Prices:
     if client.api.has.get("fetchLastPrices"):
         return client.prices(pairs)
-    # Not every exchange tells last prices alone.
-    told = client.ask("fetch_tickers", sorted(pairs))
-    last = {pair: told[pair].get("last") for pair in pairs if pair in told}
+    # Not every exchange tells last prices alone; and of what it does not trade it tells nothing.
+    traded = client.ask("load_markets")
+    wanted = sorted(pair for pair in pairs if pair in traded)
+    told = client.ask("fetch_tickers", wanted) if wanted else {}
+    last = {pair: told[pair].get("last") for pair in wanted if pair in told}
     return {pair: Decimal(str(price)) for pair, price in last.items() if price is not None}
 
 

@@ -1,5 +1,6 @@
 """The settings that make a stock freqtrade trade here instead of at Binance."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 Market = Literal["spot", "futures"]
@@ -44,18 +45,26 @@ _TIMEOUT = 10_000  # ccxt's own, in milliseconds
 
 def ccxt_settings(api_url: str, speed: int = 1, market: Market = "spot") -> dict[str, Any]:
     """What ccxt's `binance` is made with; `speed` is that of the exchange's clock."""
-    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}}
-    if market == "futures":
-        options["defaultType"] = "swap"
     hosts: dict[str, Any] = {name: f"{api_url}{path}" for name, path in _HOSTS.items()}
     nowhere = f"{api_url.replace('http', 'ws', 1)}/ws"
     hosts["ws"] = dict.fromkeys(_STREAMS, nowhere) | {"ws-api": dict.fromkeys(_CALLS, nowhere)}
     return {
         "enableRateLimit": False,
-        "options": options,
+        "options": _options(market),
         "timeout": _TIMEOUT * max(speed, 1),
         "urls": {"api": hosts},
     }
+
+
+def _options(market: Market) -> dict[str, Any]:
+    options: dict[str, Any] = {"fetchMarkets": {"types": [_TYPES[market]]}}
+    return options | ({"defaultType": "swap"} if market == "futures" else {})
+
+
+def of_market(exchange: Mapping[str, Any], market: Market) -> dict[str, Any]:
+    """freqtrade's part `exchange`, whatever market it was made for, for bots of this one."""
+    there = exchange.get("ccxt_config", {})
+    return {**exchange, "ccxt_config": {**there, "options": _options(market)}}
 
 
 def freqtrade_settings(

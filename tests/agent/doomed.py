@@ -76,6 +76,10 @@ class Told:
         self.ready = remote.located(Path(given["ready"]))
         self.launcher = Launcher(bots=self.house.home, log=self.house.home / "preloaded.log")
 
+    def share_launcher(self) -> None:
+        """In a fork: what has freqtrade loaded is the parent's child, and looks dead from here."""
+        self.launcher._process = None
+
     def agent(self) -> Agent:
         follow = Follow(control_url=self.ready.control_url, control_token=self.ready.control_token)
         settings = freqtrade_settings(self.ready.api_url, "", "")["exchange"]
@@ -153,6 +157,7 @@ def forked(told: Told, deed: str, at: int) -> tuple[int, int]:
     if pid == 0:
         code = 1
         try:
+            told.share_launcher()
             STEPS.last = at or sys.maxsize
             told.do(deed)
             os.write(writing, str(STEPS.gone).encode())

@@ -1,6 +1,6 @@
 """Handovers in which the agent, the bots or both are killed with -9 at a chosen step.
 
-Or the exchange answers nobody from there on, for a while.
+Or the line to the exchange is cut there: connections are reset, new ones refused, for a while.
 
 `python -m tests.agent.doomed_handing ARGUMENTS` with JSON. Each case is a promotion over trades in
 some state: begun by an agent that dies, or whose bots die, at a step, and finished by another one.
@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,21 +26,27 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.domain.deployment import Phase
 from pipelines.domain.promotion import Kind, Promotion
 from pipelines.errors import CannotTell
-from runner.agent import records
-from runner.agent.alerts import Alerts
+from runner.agent import clearance, records
+from runner.agent.alerts import Alert, Alerts
 from runner.agent.tick import Agent
 from runner.agent.trades import Book, book
 from runner.exchange import remote
 from runner.exchange.core.faults import Side
 from runner.exchange.messages import Clear, Fault, Step
 from tests.agent import doomed
+from tests.agent.line import Line
 
 LASTING = {"os.rename", "os.remove", "socket.sendmsg"}
 SEATS = {"beat": "key", "beat.2": "akey"}
 PATIENCE_SECONDS = 150
-CUT_OFF_SECONDS = 90
+CUT_OFF = timedelta(seconds=90)
 TICK_SECONDS = 10
+TICKS = 2
+"""Within so many somebody looks after a position, or a human knows."""
 VICTIMS = ("agent", "both", "bot", "exchange")
+
+Stand = tuple[dict[str, list[int]], list[str]]
+"""Every position, and what humans were told in this case so far."""
 
 
 class Stage(doomed.Told):
@@ -48,10 +55,22 @@ class Stage(doomed.Told):
     def __init__(self, given: dict[str, Any]) -> None:
         super().__init__({**given, "deeds": []})
         self.versions: list[tuple[str, str]] = [tuple(each) for each in given["versions"]]
+        self.line = Line(**given["line"])
+        self.mended: datetime | None = None
+        self.stands: list[Stand] = []
+        self.before = 0
         self.wanted = 1
 
+    def agent(self) -> Agent:
+        # In real seconds nobody waits here for an exchange that did not answer a moment ago.
+        clearance.SILENCE_SECONDS = 0.5
+        return super().agent()
+
     def step(self, seconds: int) -> None:
-        remote.ask(self.ready, "step", Step(seconds=seconds))
+        now = remote.ask(self.ready, "step", Step(seconds=seconds)).now
+        if self.mended and self.mended <= now:
+            self.line.mend()
+            self.mended = None
 
     def want(self) -> None:
         """The other release from now on: forwards one time, and back the next."""
@@ -88,8 +107,9 @@ class Stage(doomed.Told):
                 time.sleep(0.02)
 
     def cut_off(self) -> None:
-        """No request of anybody is answered, until some time has passed."""
-        remote.ask(self.ready, "fault", Fault(name="server_error", seconds=CUT_OFF_SECONDS))
+        """Nobody reaches the exchange, until some time has passed there."""
+        self.line.cut()
+        self.mended = remote.ask(self.ready, "status").now + CUT_OFF
 
     def settle(self, agent: Agent, *, ticks: int = 0) -> None:
         """Rounds until what is wanted trades and nothing else is there; or only so many."""
@@ -101,6 +121,10 @@ class Stage(doomed.Told):
             count += 1
             if count == ticks:
                 return
+            if self.mended and len(self.stands) <= TICKS:
+                self.stands.append(self.stand())
+                self.step(TICK_SECONDS)
+                continue
             bots = [m.bot for m in agent.members(agent.declared(), agent.clock()).values()]
             digest = self.versions[self.wanted][1]
             if [(b.digest, b.phase) for b in bots] == [(digest, Phase.RUNNING)]:
@@ -115,8 +139,9 @@ class Stage(doomed.Told):
         raise AssertionError(f"never at rest: {phases}")
 
     def play(self, state: str) -> None:
-        """Bring the trades of the bot that runs into a state; the exchange answers again."""
+        """Bring the trades of the bot that runs into a state; the exchange is reached again."""
         remote.ask(self.ready, "clear", Clear())
+        self.line.mend()
         seat = next(seat for seat in SEATS if self.house.lock("sandbox", seat).held())
         record = records.load(self.house.record("sandbox", seat))
         assert record is not None
@@ -160,7 +185,7 @@ class Stage(doomed.Told):
             self.step(60)
         raise AssertionError(f"{self.books()[seat].open}")
 
-    def stand(self) -> dict[str, Any]:
+    def stand(self) -> Stand:
         """Every position at the exchange: how many bots that live know of it, and has it a stop."""
         books, positions = self.books(), {}
         for seat, key in SEATS.items():
@@ -175,7 +200,11 @@ class Stage(doomed.Told):
                 if told.balances.get(coin, 0) > size / 10:
                     managers = known.count(coin) if lives else 0
                     positions[f"{key} {coin}"] = [managers, stops.count(coin)]
-        return positions
+        return positions, [f"{each.severity}: {each.text}" for each in self.alerts[self.before :]]
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        return tuple(Alerts(self.house.alerts).every())
 
     def bots(self) -> int:
         """The most processes that hold one seat."""
@@ -214,41 +243,46 @@ class Deadly:
 DEADLY = Deadly()
 
 
-def forked(stage: Stage, at: int, victim: str, ticks: int = 0) -> tuple[int, int]:
-    """How an agent ended whose step `at` was deadly for `victim`, and how many steps it went."""
+def forked(stage: Stage, at: int, victim: str, ticks: int = 0) -> tuple[int, int, list[Stand]]:
+    """How an agent ended whose step `at` was deadly for `victim`; how many steps it went.
+
+    And how everything stood after each of the first rounds in which the line was cut.
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
+            stage.share_launcher()
             DEADLY.stage, DEADLY.at, DEADLY.victim = stage, at, victim
             stage.settle(stage.agent(), ticks=ticks)
-            os.write(writing, str(DEADLY.gone).encode())
+            with os.fdopen(writing, "w") as file:
+                json.dump((DEADLY.gone, stage.stands), file)
             code = 0
         finally:
             os._exit(code)
     os.close(writing)
-    _, status = os.waitpid(pid, 0)
     with os.fdopen(reading) as file:
-        counted = int(file.read() or 0)
-    return os.waitstatus_to_exitcode(status), counted
+        gone, stands = json.loads(file.read() or "[0, []]")
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), gone, stands
 
 
 def case(stage: Stage, state: str, at: int, victim: str) -> dict[str, Any]:
     stage.play(state)
-    before = len(Alerts(stage.house.alerts).every())
+    stage.before = len(stage.alerts)
     stage.want()
-    ended, counted = forked(stage, at, victim)
-    between, bots = stage.stand(), stage.bots()
-    forked(stage, 0, "", ticks=2)
-    second = stage.stand()
-    told = [each.text for each in Alerts(stage.house.alerts).every()[before:]]
-    healed, _ = forked(stage, 0, "")
-    after = stage.stand()
+    ended, counted, stands = forked(stage, at, victim)
+    if not stands:
+        stands = [stage.stand()]
+        forked(stage, 0, "", ticks=TICKS)
+        stands.append(stage.stand())
+    bots = stage.bots()
+    healed, *_ = forked(stage, 0, "")
     return {
         "state": state, "at": at, "victim": victim, "ended": ended, "counted": counted,
-        "between": between, "second": second, "after": after, "bots": max(bots, stage.bots()),
-        "healed": healed, "told": told,
+        "between": stands[0][0], "second": stands[-1][0], "told": stands[-1][1],
+        "after": stage.stand()[0], "bots": max(bots, stage.bots()), "healed": healed,
     }  # fmt: skip
 
 
@@ -259,7 +293,7 @@ def main() -> None:
     sa.event.listen(sa.Engine, "commit", DEADLY.one)
     stage.launcher._loaded()
     stage.want()
-    begun, _ = forked(stage, 0, "")
+    begun, *_ = forked(stage, 0, "")
     assert begun == 0, "the first release does not trade"
     # One undisturbed, to count the steps.
     steps = case(stage, "stop", 0, "agent")["counted"]

@@ -1,5 +1,13 @@
 """Strategies for handovers: what they hold is decided by the hour, or by nobody."""
 
+UNLIMITED = {
+    "max_drawdown": 1,
+    "max_orders_per_hour": 2000,
+    "max_rejected_per_hour": 2000,
+    "max_cancelled_per_hour": 2000,
+}
+"""Protections that never trip."""
+
 HOLD = """
 from freqtrade.strategy import IStrategy
 

@@ -51,7 +51,7 @@ def loaded(launch: Launch, config: dict[str, Any], source: bytes) -> Loaded:
 def shown(config: dict[str, Any]) -> dict[str, Any]:
     told = {name: config[name] for name in ("bot_name", "dry_run", "trading_mode", "strategy")}
     named = {"version": os.environ["STAND_IN_FREQTRADE"], "exchange": config["exchange"]["name"]}
-    return told | named | {"state": "running"}
+    return told | named | {"state": config["initial_state"]}
 
 
 def status(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -73,8 +73,13 @@ def status(config: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+TOLD = {b"stopentry": "paused", b"start": "running"}
+"""What it is told, and how it runs from there on."""
+
+
 def answer(config: dict[str, Any], request: bytes) -> Any:
     path = request.split(b" ")[1].partition(b"?")[0].removeprefix(b"/api/v1/")
+    config["initial_state"] = TOLD.get(path, config["initial_state"])
     balance = {"total": 1, "total_bot": 1, "stake": "USDT"}
     health = {"last_process": datetime.now(UTC).isoformat()}
     answers = {

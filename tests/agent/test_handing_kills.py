@@ -1,6 +1,6 @@
 """kill -9 in the middle of handovers: every position keeps exactly one who looks after it.
 
-The same where the exchange falls silent then.
+The same where the line to the exchange is cut then: for the bots and for the agent.
 A run takes so many steps of each way, drawn by a seed: `SLUICE_KILLED_STEPS` and
 `SLUICE_KILLED_SEED` say how many, and which.
 """
@@ -12,13 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.agent.conftest import stepping
-from tests.agent.handing import HOLD
+from tests.agent.handing import HOLD, UNLIMITED
+from tests.agent.line import Line, through
 from tests.agent.train import laid
 
 pytestmark = pytest.mark.freqtrade
@@ -33,6 +36,16 @@ WAYS: dict[str, dict[str, Any]] = {
         "then": "close_at_market",
     },
 }
+PORTFOLIO = {
+    "stake_currency": "USDT",
+    "starting_balance": 250,
+    "stake": 32,
+    "max_open_trades": 5,
+    "available_capital": 200,
+    "fee": 0.001,
+}
+"""Half of such a stake can be sold: freqtrade never cancels the rest of an entry where it can't."""
+
 STATES = ["stop", "none", "partial entry", "partial exit", "exit in flight"]
 MOST_STEPS = int(os.environ.get("SLUICE_KILLED_STEPS", "3"))
 """How many steps of each way are deadly in one run, with positions that have their stops."""
@@ -50,16 +63,19 @@ def played(
     new = tmp_path_factory.mktemp
     with (
         stepping(root, new("exchange")) as exchange,
+        Line.to(httpx.URL(exchange.ready.api_url).port or 0) as line,
         closing(laid(root, new("train"), exchange)) as train,
     ):
         train.secret("sandbox")
         train.secret("sandbox", "akey", "as", account="aside")
-        train.declare("sandbox", handover=WAYS[request.param])
+        train.declare("sandbox", handover=WAYS[request.param], portfolio=PORTFOLIO)
+        train.declare("sandbox", protections=UNLIMITED)
         made = [train.release(v, HOLD, handover=request.param) for v in ("1.0.0", "1.1.0")]
         given = {
             "project": str(train.project),
             "home": str(train.home),
-            "ready": str(train.exchange.ready_file),
+            "ready": str(through(line, exchange.ready, new("line"))),
+            "line": asdict(line),
             "releases": str(train.home),
             "versions": [(str(each.id), each.digest) for each in made],
             "states": STATES,
@@ -67,12 +83,21 @@ def played(
             "seed": SEED,
         }
         argv = [sys.executable, "-m", "tests.agent.doomed_handing", json.dumps(given)]
-        ended = subprocess.run(
-            argv, cwd=root, capture_output=True, text=True, timeout=900, check=False
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr + train.told()
-        print(ended.stdout)
-        yield [json.loads(line) for line in ended.stdout.splitlines()]
+        cases = new("cases") / "lines"
+        with cases.open("w") as told:
+            ended = subprocess.run(
+                argv,
+                cwd=root,
+                stdout=told,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=300 + 60 * MOST_STEPS,
+                check=False,
+            )
+        said = cases.read_text()
+        assert ended.returncode == 0, said + ended.stderr + train.told()
+        print(said)
+        yield [json.loads(line) for line in said.splitlines()]
 
 
 def test_a_position_has_exactly_one_manager_and_a_stop_whoever_died(played: Lines) -> None:

@@ -115,9 +115,12 @@ class Bot:
         self.train.exchange.step(minutes=1)
 
     def enters_nothing(self, hours: int = 7) -> None:
-        """Over hours in which it would have bought both."""
+        """Over hours in which it would have bought both, and the agent looks now and then."""
         sent = len(self.book.orders)
-        self.train.step(hours)
+        for hour in range(hours):
+            self.train.exchange.step(hours=1)
+            if hour % 3 == 0:
+                self.train.round()
         assert self.bought(sent) == []
 
     def assert_looked_after(self) -> None:
@@ -153,7 +156,7 @@ def bot(lay: Lay, page: Page, tmp_path_factory: pytest.TempPathFactory) -> Itera
         # Whenever it is let in, the candle that it sees first is one that it buys nothing on.
         train.exchange.step(hours=1)
         train.start()
-        train.want("sandbox", train.release("1.0.0", STEADY))
+        train.want("sandbox", train.release("1.0.0", STEADY, handover="adopt"))
         train.until_phase("sandbox", "running")
         folder = tmp_path_factory.mktemp("safe")
         reader = Reader(page, train.project, variables(train))
@@ -290,8 +293,9 @@ def test_a_bot_lost_more_than_it_may(bot: Bot) -> None:
 
 
 def test_a_bad_release_trades(bot: Bot) -> None:
-    good = bot.train.release("1.0.0", STEADY)
-    bad = bot.train.release("1.1.0", STEADY.replace("even", "bad"))
+    good = bot.train.release("1.0.0", STEADY, handover="adopt")
+    # Its trades have a tag that the good one knows: or else nothing could be taken over.
+    bad = bot.train.release("1.1.0", STEADY, handover="adopt")
     assert bot.train.sluice("flatten", "sandbox").returncode == 0
     bot.train.step(1)
     bot.train.want("sandbox", bad)
@@ -303,10 +307,20 @@ def test_a_bad_release_trades(bot: Bot) -> None:
         page.follow()
         bot.enters_nothing()
         bot.assert_looked_after()
-        page.follow()
-        bot.assert_empty()
+        before, filled = bot.stop("BTC"), len(bot.book.fills)
+        bot.train.declare("sandbox", handover={"way": "adopt"})
         runs(bot, good)
         page.follow()
+        bot.enters_nothing()
+        bot.assert_looked_after()
+        after = bot.stop("BTC")
+        assert before
+        assert after
+        assert (after.stop_price, len(bot.book.fills)) == (before.stop_price, filled)
+        page.follow()
+        bot.assert_empty()
+        page.follow()
+    bot.train.declare("sandbox", handover={"way": "drain"})
     bot.enters_nothing()
     bot.assert_empty()
 

@@ -284,6 +284,7 @@ def made(
     handover: str = "drain",
     remainder: str | None = None,
     trades_digest: str | None = None,
+    manifest: str = MANIFEST,
     **pinned: str,
 ) -> tuple[Release, bytes, bytes]:
     """A release of `beat` without the gate: its tar, and what is signed about it.
@@ -292,7 +293,7 @@ def made(
     """
     folder = project / "strategies" / "beat"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "strategy.yaml").write_text(MANIFEST.format(version=version, handover=handover))
+    (folder / "strategy.yaml").write_text(manifest.format(version=version, handover=handover))
     (folder / "strategy.py").write_text(code)
     (folder / "test_beat.py").write_text("def test_it(): ...\n")
     (folder / "README.md").write_text("# beat\n")
