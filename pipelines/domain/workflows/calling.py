@@ -1,0 +1,110 @@
+"""Rules on what steps run: one call of ./sluice, and nothing that could change what it means."""
+
+import re
+from collections.abc import Iterator
+
+from pipelines.domain.workflows.model import Step, Violation
+from pipelines.domain.workflows.placing import Project, Run
+from pipelines.domain.workflows.rule import Found, Rule, of_runs, of_steps
+from pipelines.domain.workflows.tree import Node
+
+_BARE = r"[A-Za-z0-9_./:=@%+,-]"
+_VARIABLE = r"\$[A-Z_][A-Z0-9_]*|\$\{[A-Z_][A-Z0-9_]*\}"
+_WORD = rf"""(?:{_BARE}+|"(?:{_BARE}|[ ]|{_VARIABLE})*"|'[^'\n$]*')+"""
+_CALL = re.compile(rf"\./sluice [a-z][a-z-]*( {_WORD})*")
+_USED = re.compile(r"\$\{?([A-Z_][A-Z0-9_]*)")
+
+OURS = (
+    *("CI", "GITHUB_TOKEN", "SLUICE_CANDLES", "SLUICE_DATA_URL", "SLUICE_HOME", "SLUICE_PYTHON"),
+    "SLUICE_SIGNING_KEY",
+)
+"""Variables that Sluice itself reads. Others have to be used by the job's own lines."""
+
+_POWERFUL = re.compile(
+    r"PATH|HOME|IFS|ENV|BASH.*|SHELL.*|PS4|PROMPT_COMMAND|LD_.*|PYTHON.*|PIP_.*|UV_.*|GIT_.*|"
+    r"NODE_.*|.*_PROXY|SSL_.*|XDG_.*|FREQTRADE.*|ACTIONS_.*|RUNNER_.*|GITHUB_(?!TOKEN$).*|SLUICE_ROOT"
+)
+
+
+def _one_call(run: Run, step: Step) -> Found:
+    line = step.run
+    if line is not None and not _CALL.fullmatch(line.text) and "${{" not in line.text:
+        text = "should be one call of ./sluice, with variables in double quotes and nothing else"
+        yield line.line, text
+
+
+def _expression(run: Run, step: Step) -> Found:
+    for key in ("run", "shell", "working-directory"):
+        node = step.node.get(key)
+        if node is not None and "${{" in node.text:
+            text = f"{key} holds an expression, which becomes code: hand it over as a variable"
+            yield node.line, text
+
+
+def _shell(run: Run, step: Step) -> Found:
+    shell, folder = step.node.get("shell"), step.node.get("working-directory")
+    if shell is not None and shell.text != "bash" and "${{" not in shell.text:
+        yield shell.line, f"the shell {shell.text} is not bash: nobody can tell what it does"
+    if folder is not None and "${{" not in folder.text:
+        yield folder.line, f"in {folder.text} ./sluice is another program"
+
+
+def _defaults(rule: str, project: Project, runs: tuple[Run, ...]) -> Iterator[Violation]:
+    for flow in project.workflows.values():
+        for name, node in (("", flow.node), *((job.name, job.node) for job in flow.jobs.values())):
+            defaults = node.get("defaults")
+            for key, value in defaults.keys.items() if defaults else ():
+                shell = value.get("shell")
+                if key == "run" and len(value.keys) == 1 and shell and shell.text == "bash":
+                    continue
+                text = "may be 'run: {shell: bash}' and nothing else"
+                yield Violation(flow.file, value.line, name, "", rule, text)
+
+
+def _variables(run: Run) -> Found:
+    used = {name for step in run.steps if step.run for name in _USED.findall(step.run.text)}
+    nodes = [run.workflow.node, run.job.node, *(step.node for step in run.steps)]
+    for line, name in (found for node in nodes for found in _set(node.get("env"))):
+        if name not in OURS and (name not in used or _POWERFUL.fullmatch(name)):
+            yield line, f"{name} changes programs rather than telling ./sluice something"
+
+
+def _set(env: Node | None) -> Iterator[tuple[int, str]]:
+    if env is not None and not env.is_mapping:
+        yield env.line, "a list that nobody can tell"
+    for name, value in env.keys.items() if env else ():
+        yield value.line, name
+
+
+RULES = (
+    of_steps(
+        "one-call",
+        "every `run` is one call of `./sluice`; its variables stand in double quotes",
+        "what is decided in a script of a workflow no test reaches",
+        _one_call,
+    ),
+    of_steps(
+        "expression",
+        "no `${{ }}` in `run`, `shell` or `working-directory`",
+        "a title or the name of a branch would become part of the program",
+        _expression,
+    ),
+    of_steps(
+        "shell",
+        "steps run in bash, in the folder of the checkout",
+        "elsewhere `./sluice` is another program",
+        _shell,
+    ),
+    Rule(
+        "defaults",
+        "the defaults of steps may be `run: {shell: bash}` only",
+        "they change every step without being seen there",
+        _defaults,
+    ),
+    of_runs(
+        "variables",
+        "`env` sets what Sluice reads, or what the job's own lines use",
+        "`BASH_ENV`, `PATH` and their like make another program of `./sluice`",
+        _variables,
+    ),
+)
