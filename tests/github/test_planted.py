@@ -1,7 +1,7 @@
 """Planted bad workflows, each with an innocent twin: every rule catches its own, and only that.
 
-A folder is named after its rule, and behind a dot after how the rule is broken. What lies in `bad/`,
-`twin/` or `both/` beside the two files belongs to the project as well.
+A folder is named after its rule, and behind a dot after how the rule is broken. What lies in
+`bad/`, `twin/` or `both/` beside the two files belongs to the project as well.
 """
 
 import shutil

@@ -66,9 +66,11 @@ def _queued(run: Run) -> Found:
     if not found:
         yield run.job.line, "has no concurrency: two of it could run at once"
     for each in found:
-        group, cancels = each.get("group"), each.get("cancel-in-progress")
-        if not group or not group.text or not cancels or cancels.text != "false":
+        said = {key: value.text for key, value in each.keys.items()}
+        if not said.get("group") or said.get("cancel-in-progress") != "false":
             yield each.line, "should have a group and 'cancel-in-progress: false'"
+        elif said.get("queue") != "max":
+            yield each.line, "drops what waits when more comes: should have 'queue: max'"
 
 
 def _groups(run: Run) -> Iterator[tuple[int, str]]:
@@ -107,8 +109,9 @@ RULES = (
     ),
     of_runs(
         "concurrency",
-        "a job with an environment has a concurrency group and `cancel-in-progress: false`",
-        "two deployments at once, or one cut off in the middle, leave nobody knows what",
+        "a job with an environment has a concurrency group, `cancel-in-progress: false` and "
+        "`queue: max`",
+        "two deployments at once, or one cut off or dropped, leave nobody knows what",
         _queued,
     ),
     Rule(

@@ -12,6 +12,11 @@ def output(name: str, value: str) -> None:
     _append("GITHUB_OUTPUT", name, value)
 
 
+def variable(name: str, value: str) -> None:
+    """A variable for every later step of this job."""
+    _append("GITHUB_ENV", name, value)
+
+
 def summary(markdown: str) -> None:
     """A part of the summary of this job, if it is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
