@@ -123,4 +123,15 @@ def promote(options: Options, environment: str, ref: str) -> ExitCode:
     return promoting.promote(place.find(options.root, options.home), ref, environment)
 
 
-COMMANDS = (strategies, candles, report, passed, gate, pack, deliver, promote)
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.pass_obj
+def publish(options: Options, folder: Path) -> ExitCode:
+    """Publish packed candles as assets of a release, with the token in GITHUB_TOKEN."""
+    from pipelines.workflow import place
+    from pipelines.workflow.github import supplying
+
+    return supplying.publish(place.find(options.root, options.home), folder)
+
+
+COMMANDS = (strategies, candles, report, passed, gate, pack, deliver, promote, publish)
