@@ -20,6 +20,8 @@ MOST_NODES = 20_000
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value", "merge"}
+# What PyYAML takes for the end of a line, and GitHub does not: the two would read different files.
+_BREAKS = re.compile("[\x85\u2028\u2029]|(?<!^)\ufeff")
 _COMMENT = re.compile(r"[ \t]+#[ \t]*(.*)")
 
 
@@ -30,7 +32,7 @@ def project(folder: Path) -> Project:
     """
     if not folder.is_dir():
         raise BadInput(f"{folder}: there is no such folder", "name the folder of the workflows")
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".yml", ".yaml"})
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".yml", ".yaml"})
     if not files:
         raise BadInput(f"{folder}: holds no workflow", "name the folder of the workflows")
     nested = folder.parent / "actions"
@@ -61,6 +63,10 @@ def read(content: bytes, where: str) -> Node:
     """
     try:
         text = content.decode("utf-8")
+        if found := _BREAKS.search(text):
+            line = text.count("\n", 0, found.start()) + 1
+            said = f"holds the character {ord(found[0]):#06x}, which ends a line for some readers"
+            raise Problem(where, said, line=line)
         tree = yaml.SafeLoader(text).get_single_node()
         if not isinstance(tree, yaml.MappingNode):
             raise Problem(where, "should hold keys and values, and holds none")

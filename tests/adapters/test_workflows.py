@@ -58,6 +58,8 @@ def test_anchors_and_merges_are_written_out() -> None:
         (b"a: \xff\n", "is not UTF-8 text"),
         (b"a: '\n", "is no YAML"),
         (b"a: \x00\n", "is no YAML"),
+        ("a: 1\nrun: ./sluice check\u2028# && evil\n".encode(), "x.yml:2: holds the character"),
+        ("a: 1\x85# b\n".encode(), "x.yml:1: holds the character 0x0085"),
         (b"a: " + b"[" * 3000, "is no YAML"),
     ],
 )

@@ -10,26 +10,30 @@ from pipelines.domain.workflows.tree import Node
 
 _BARE = r"[A-Za-z0-9_./:=@%+,-]"
 _VARIABLE = r"\$[A-Z_][A-Z0-9_]*|\$\{[A-Z_][A-Z0-9_]*\}"
-_WORD = rf"""(?:{_BARE}+|"(?:{_BARE}|[ ]|{_VARIABLE})*"|'[^'\n$]*')+"""
-_CALL = re.compile(rf"\./sluice [a-z][a-z-]*( {_WORD})*")
+_ANY = rf"""(?:{_BARE}|"(?:{_BARE}|[ ]|{_VARIABLE})*"|'[^'\n$]*')+"""
+# What a variable holds could be an option, so it stands behind `--option=`, or behind ` -- `.
+_CALL = re.compile(rf"\./sluice [a-z][a-z-]*( {_BARE}+| --[a-z][a-z-]*={_ANY})*( --( {_ANY})+)?")
 _USED = re.compile(r"\$\{?([A-Z_][A-Z0-9_]*)")
 
 OURS = (
-    *("CI", "GITHUB_TOKEN", "SLUICE_CANDLES", "SLUICE_DATA_URL", "SLUICE_HOME", "SLUICE_PYTHON"),
+    *("GITHUB_TOKEN", "SLUICE_CANDLES", "SLUICE_DATA_URL", "SLUICE_HOME", "SLUICE_PYTHON"),
     "SLUICE_SIGNING_KEY",
 )
 """Variables that Sluice itself reads. Others have to be used by the job's own lines."""
 
 _POWERFUL = re.compile(
     r"PATH|HOME|IFS|ENV|BASH.*|SHELL.*|PS4|PROMPT_COMMAND|LD_.*|PYTHON.*|PIP_.*|UV_.*|GIT_.*|"
-    r"NODE_.*|.*_PROXY|SSL_.*|XDG_.*|FREQTRADE.*|ACTIONS_.*|RUNNER_.*|GITHUB_(?!TOKEN$).*|SLUICE_ROOT"
+    r"INPUT_.*|SUDO_.*|TMPDIR|NODE_.*|.*_PROXY|SSL_.*|XDG_.*|FREQTRADE.*|ACTIONS_.*|RUNNER_.*|GITHUB_(?!TOKEN$).*|SLUICE_ROOT"
 )
 
 
 def _one_call(run: Run, step: Step) -> Found:
     line = step.run
     if line is not None and not _CALL.fullmatch(line.text) and "${{" not in line.text:
-        text = "should be one call of ./sluice, with variables in double quotes and nothing else"
+        text = (
+            "should be one call of ./sluice and nothing else; variables stand in double quotes, "
+            "behind --option= or behind ' -- '"
+        )
         yield line.line, text
 
 
@@ -64,23 +68,26 @@ def _defaults(rule: str, project: Project, runs: tuple[Run, ...]) -> Iterator[Vi
 def _variables(run: Run) -> Found:
     used = {name for step in run.steps if step.run for name in _USED.findall(step.run.text)}
     nodes = [run.workflow.node, run.job.node, *(step.node for step in run.steps)]
-    for line, name in (found for node in nodes for found in _set(node.get("env"))):
+    for name, value in (found for node in nodes for found in _set(node.get("env"))):
         if name not in OURS and (name not in used or _POWERFUL.fullmatch(name)):
-            yield line, f"{name} changes programs rather than telling ./sluice something"
+            yield value.line, f"{name} changes programs rather than telling ./sluice something"
+        if name == "SLUICE_PYTHON" and not re.fullmatch(r"python3(\.\d+)?", value.text):
+            yield value.line, f"{value.text} may be any program: SLUICE_PYTHON names a Python"
 
 
-def _set(env: Node | None) -> Iterator[tuple[int, str]]:
+def _set(env: Node | None) -> Iterator[tuple[str, Node]]:
     if env is not None and not env.is_mapping:
-        yield env.line, "a list that nobody can tell"
-    for name, value in env.keys.items() if env else ():
-        yield value.line, name
+        yield "what nobody can tell", env
+    yield from env.keys.items() if env else ()
 
 
 RULES = (
     of_steps(
         "one-call",
-        "every `run` is one call of `./sluice`; its variables stand in double quotes",
-        "what is decided in a script of a workflow no test reaches",
+        "every `run` is one call of `./sluice`; variables stand in double quotes, behind "
+        "`--option=` or behind ` -- `",
+        "no test reaches what a script in a workflow decides, and what a variable holds could be "
+        "an option",
         _one_call,
     ),
     of_steps(

@@ -48,7 +48,7 @@ def told(text: str, job: Job, flow: Workflow) -> tuple[str, ...] | None:
 
 def _of_matrix(job: Job, name: str) -> tuple[str, ...] | None:
     matrix = job.node.get("strategy", "matrix")
-    if matrix is None or not matrix.is_mapping:
+    if matrix is None or not matrix.is_mapping or any("${{" in key for key in matrix.keys):
         return None
     listed, more = matrix.get(name), matrix.get("include")
     if more is not None and not isinstance(more.value, tuple):

@@ -76,7 +76,7 @@ def _queued(run: Run) -> Found:
 def _groups(run: Run) -> Iterator[tuple[int, str]]:
     for each in _concurrencies(run):
         group = each.get("group") or each
-        yield group.line, group.text.partition("${{")[0]
+        yield group.line, group.text.partition("${{")[0].lower()
 
 
 def _apart(rule: str, project: Project, runs: tuple[Run, ...]) -> Iterator[Violation]:

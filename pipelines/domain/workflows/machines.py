@@ -10,7 +10,7 @@ from pipelines.domain.workflows.triggers import ALLOWED, distrust
 LONGEST = 360
 """Minutes that a job may take."""
 
-READING = frozenset({"alerts", "docs", "doctor", "explain", "history", "status"})
+READING = frozenset({"alerts", "docs", "explain", "history", "status"})
 """Commands that change nothing, so a job of these needs no environment."""
 
 

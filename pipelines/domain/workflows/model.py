@@ -29,7 +29,7 @@ class Violation:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One step of a job, or of an action of our own; `file` is where it is written."""
 

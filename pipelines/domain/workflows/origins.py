@@ -53,6 +53,8 @@ def _inputs(run: Run, step: Step) -> Found:
     given = step.node.get("with")
     if step.action not in INPUTS or given is None:
         return
+    if not given.is_mapping:
+        yield given.line, "nobody can tell which inputs these are"
     for name, value in given.keys.items():
         if name not in INPUTS[step.action]:
             yield value.line, f"the policy does not know the input {name!r} of {step.action}"
@@ -68,10 +70,14 @@ def _credentials(run: Run, step: Step) -> Found:
 
 def _checkout(run: Run, step: Step) -> Found:
     ref = step.node.get("with", "ref")
-    if step.action != "actions/checkout" or ref is None or not run.entrusted:
-        return
-    if ref.text not in ("main", "${{ github.sha }}"):
+    own = ref is None or ref.text in ("main", "${{ github.sha }}")
+    if step.action == "actions/checkout" and ref and run.entrusted and not own:
         yield ref.line, f"checks out {ref.text}, which may be anybody's: leave 'ref' out"
+    if step.run is None:
+        return
+    before = run.steps[: run.steps.index(step)]
+    if not any(each.action == "actions/checkout" and each.certain for each in before):
+        yield step.line, "runs what an earlier job may have left: check out first"
 
 
 def _called(rule: str, project: Project, runs: tuple[Run, ...]) -> Iterator[Violation]:
@@ -152,9 +158,9 @@ RULES = (
     ),
     of_steps(
         "checkout",
-        "a job with an environment or a machine of ours checks out what it was started for, or "
-        "`main`",
-        "the code of a pull request must not run where secrets or bots are",
+        "every job checks out before it runs `./sluice`; with an environment or on a machine of "
+        "ours what it was started for, or `main`",
+        "neither what another job left nor a pull request must run where secrets or bots are",
         _checkout,
     ),
     Rule(
