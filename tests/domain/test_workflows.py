@@ -132,3 +132,46 @@ def test_a_function_is_found_however_it_is_written(text: str, called: bool) -> N
 
 def test_what_is_quoted_in_an_expression_names_nothing() -> None:
     assert list(expressions("a ${{ 'secrets.X' }} b ${{ secrets.Y")) == [" '' ", " secrets.Y"]
+
+
+JOB = "{runs-on: ubuntu-24.04, timeout-minutes: 1, permissions: {}, steps: [%s]}"
+STEP = "{uses: actions/checkout@v5}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("on: push\npermissions: {}", "has no jobs"),
+        ("on: push\npermissions: {}\njobs: []", "has no jobs"),
+        ("permissions: {}\njobs: {a: %s}" % (JOB % STEP), "says nothing under 'on'"),
+        ("on: []\njobs: {a: %s}" % (JOB % STEP), "says nothing under 'on'"),
+        ("on: push\njobs: {a: text}", "a job should be keys and values"),
+        ("on: push\njobs: {a: %s}" % (JOB % ""), "should either have steps or call a workflow"),
+        ("on: push\njobs: {a: {uses: ./x, steps: [{uses: y}]}}", "should either have steps or"),
+        ("on: push\njobs: {a: %s}" % (JOB % "{run: x, uses: y}"), "either 'run' or 'uses'"),
+        ("on: push\njobs: {a: %s}" % (JOB % "{name: x}"), "either 'run' or 'uses'"),
+        ("on: push\njobs: {a: {needs: b}, b: {needs: a}}", "should either have steps or call"),
+        ("on: push\njobs: {a: %s}" % (JOB % "{uses: x, with: text}"), "x can become other code"),
+        (
+            "on: push\njobs: {a: %s}" % (JOB % "{uses: actions/cache@v4, with: x}"),
+            "nobody can tell which inputs these are",
+        ),
+        (
+            "on: schedule\njobs: {a: {environment: x, concurrency: {cancel-in-progress: false}}}",
+            "should have a group and 'cancel-in-progress: false'",
+        ),
+    ],
+)
+def test_what_has_another_form_is_told(text: str, said: str) -> None:
+    tree = read(f"{text}\n".encode(), "x.yml")
+    assert any(said in each.text for each in violations(project(one=tree)))
+
+
+def test_a_group_of_a_job_that_deploys_nothing_may_be_shared() -> None:
+    halt, check = TREES["halt.yml"], TREES["check.yml"]
+    group = halt.get("concurrency", "group")
+    assert group
+    shared = put(check, ("concurrency", "group"), group)
+    assert violations(project(halt=halt, check=shared)) == ()
+    promote = put(TREES["promote.yml"], ("concurrency", "group"), group)
+    assert {each.rule for each in violations(project(halt=halt, promote=promote))} == {"emergency"}
