@@ -12,7 +12,7 @@ from pipelines.adapters import workflows
 from pipelines.cli import cli
 from pipelines.domain.workflows import violations
 from pipelines.domain.workflows.model import Step
-from pipelines.domain.workflows.placing import Project
+from pipelines.domain.workflows.placing import Project, runs
 from pipelines.domain.workflows.triggers import TAGS
 from pipelines.workflow.github.gating import TAG
 
@@ -39,6 +39,17 @@ def test_there_is_a_workflow_for_each_way_to_use_sluice(flows: list[Path]) -> No
 
 def test_they_keep_to_every_rule(project: Project) -> None:
     assert violations(project) == ()
+
+
+def test_the_host_keeps_its_own_home_and_its_own_python(project: Project) -> None:
+    own = [run for run in runs(project) if run.own]
+    assert {run.job.name for run in own} == {
+        *("build", "deliver", "halt", "prod", "rollback", "sandbox", "status")
+    }
+    for run in own:
+        for node in (run.workflow.node, run.job.node, *(step.node for step in run.steps)):
+            for name in ("SLUICE_HOME", "SLUICE_PYTHON"):
+                assert node.get("env", name) is None, (run.job.name, name)
 
 
 def test_every_line_is_a_command_that_there_is(
@@ -100,6 +111,9 @@ def test_templates_teach(root: Path) -> None:
     assert "./sluice check" in request
     for path in set(github.glob("ISSUE_TEMPLATE/*.yml")) - {github / "ISSUE_TEMPLATE/config.yml"}:
         assert workflows.read(path.read_bytes(), str(path)).get("name"), path
-    owners = (github / "CODEOWNERS").read_text()
-    for path in ("/.github/", "/environments/", "/requirements/", "/sluice"):
-        assert f"\n{path} " in owners
+    owners = [
+        line.split()
+        for line in (github / "CODEOWNERS").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    assert owners == [["*", "@OWNER"], ["/strategies/"], ["/strategies/shared/", "@OWNER"]]

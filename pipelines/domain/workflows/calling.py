@@ -15,6 +15,11 @@ _ANY = rf"""(?:{_BARE}|"(?:{_BARE}|[ ]|{_VARIABLE})*"|'[^'\n$]*')+"""
 _CALL = re.compile(rf"\./sluice [a-z][a-z-]*( {_BARE}+| --[a-z][a-z-]*={_ANY})*( --( {_ANY})+)?")
 _USED = re.compile(r"\$\{?([A-Z_][A-Z0-9_]*)")
 
+APART = "${{ runner.temp }}"
+"""The folder of a job that is empty when it begins, and that no commit puts anything into."""
+
+_OUTSIDE = re.compile(rf"{re.escape(APART)}/[\w-]+")
+
 OURS = (
     *("GITHUB_TOKEN", "SLUICE_CANDLES", "SLUICE_DATA_URL", "SLUICE_HOME", "SLUICE_PYTHON"),
     "SLUICE_SIGNING_KEY",
@@ -71,6 +76,8 @@ def _variables(run: Run) -> Found:
     for name, value in (found for node in nodes for found in _set(node.get("env"))):
         if name not in OURS and (name not in used or _POWERFUL.fullmatch(name)):
             yield value.line, f"{name} changes programs rather than telling ./sluice something"
+        if name == "SLUICE_HOME" and not _OUTSIDE.fullmatch(value.text):
+            yield value.line, f"in {value.text} a commit can put evidence: {APART}/home"
         if name == "SLUICE_PYTHON" and not re.fullmatch(r"python3(\.\d+)?", value.text):
             yield value.line, f"{value.text} may be any program: SLUICE_PYTHON names a Python"
 
@@ -110,8 +117,10 @@ RULES = (
     ),
     of_runs(
         "variables",
-        "`env` sets what Sluice reads, or what the job's own lines use",
-        "`BASH_ENV`, `PATH` and their like make another program of `./sluice`",
+        "`env` sets what Sluice reads, or what the job's own lines use; `SLUICE_HOME` is below "
+        "`runner.temp`",
+        "`BASH_ENV`, `PATH` and their like make another program of `./sluice`, and a home in the "
+        "checkout holds what evidence a commit brought",
         _variables,
     ),
 )

@@ -3,7 +3,7 @@
 // env by kind of machine ("hosted", "own"), only (names of workflow files).
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { filled, holds } from "./evaluate.mjs";
 
@@ -85,7 +85,7 @@ const actions = {
   "actions/setup-python": () => {},
   "actions/upload-artifact": (given, place) => {
     for (const each of given.path.trim().split("\n")) {
-      const source = join(place.folder, each.trim());
+      const source = resolve(place.folder, each.trim());
       if (!existsSync(source)) {
         if (given["if-no-files-found"] === "error") throw new Error(`${each}: nothing there`);
         continue;
@@ -99,7 +99,7 @@ const actions = {
     if (given.name && !named.length) throw new Error(`there is no artifact ${given.name}`);
     for (const each of named) {
       const apart = given.name || given["merge-multiple"] ? "" : each;
-      cpSync(join(place.store, each), join(place.folder, given.path, apart), { recursive: true });
+      cpSync(join(place.store, each), resolve(place.folder, given.path, apart), { recursive: true });
     }
   },
 };
@@ -138,7 +138,8 @@ function runLeg(flow, name, job, matrix, base, store) {
   const temporary = join(event.work, `job-${clones}`, "temporary");
   for (const each of [folder, temporary]) mkdirSync(each, { recursive: true });
   const place = { folder, temporary, store, minutes: job["timeout-minutes"] ?? 360, kind: own ? "own" : "hosted" };
-  const contexts = { ...base, matrix, steps: {}, env: {} };
+  const runner = { os: "Linux", temp: temporary };
+  const contexts = { ...base, matrix, steps: {}, env: {}, runner };
   const environment = filled(job.environment?.name ?? job.environment, contexts);
   contexts.secrets = { GITHUB_TOKEN: "the-token", ...(environment ? event.secrets?.[environment] : {}) };
   const lasting = { ...filled(flow.env ?? {}, contexts), ...filled(job.env ?? {}, contexts) };
@@ -192,7 +193,7 @@ function run(file) {
     const status = all.includes("failure") ? "failure" : all.includes("skipped") ? "skipped" : "success";
     const base = {
       ...{ github: github(flow.name ?? file, name), needs, vars: event.vars ?? {} },
-      ...{ inputs: event.inputs ?? {}, runner: { os: "Linux" }, job: {}, strategy: {} },
+      ...{ inputs: event.inputs ?? {}, job: {}, strategy: {} },
     };
     if (!holds(job.if, base, status)) {
       ended[name] = { result: "skipped", outputs: {} };
