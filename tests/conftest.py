@@ -63,6 +63,8 @@ def _candles_folder() -> Path | None:
 _CANDLES = _candles_folder()
 
 
+_PARSER = "tests/github/node_modules/@actions/workflow-parser"
+
 COMPONENTS = {
     "apt": Component(_found("apt-get"), "a system with Debian's packages"),
     "bubblewrap": Component(
@@ -94,6 +96,10 @@ COMPONENTS = {
     # The locked requirements bring one as well, beside the interpreter.
     "shellcheck": Component(lambda: bool(_shellcheck()), "sudo apt-get install shellcheck"),
     "ssh-keygen": Component(_found("ssh-keygen"), "sudo apt-get install openssh-client"),
+    "workflow parser": Component(
+        lambda: _runs("node", "--version")() and (ROOT / _PARSER).is_dir(),
+        "npm ci --prefix tests/github, with Debian's nodejs and npm",
+    ),
     "uv": Component(_runs("uv", "--version"), "pip install uv"),
 }
 

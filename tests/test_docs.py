@@ -16,6 +16,7 @@ from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
 from pipelines.adapters.redaction import MARK, Redactor
 from pipelines.checks import backtest_job, unit
+from pipelines.cli.github import github
 from pipelines.cli.orphan import orphan
 from pipelines.cli.secrets import secrets
 from pipelines.domain import budget
@@ -39,6 +40,7 @@ from pipelines.domain.statement import EvidenceSummary, Packed
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
 from pipelines.domain.trust import Role, TrustedKey
 from pipelines.domain.verdict import Status, Verdict
+from pipelines.domain.workflows import RULES as WORKFLOW_RULES
 from pipelines.errors import ExitCode
 from pipelines.freqtrade.moving import Place
 from pipelines.reports import folder, gaps
@@ -185,6 +187,18 @@ def test_every_command_that_stops_is_explained() -> None:
 def test_every_rule_of_the_linter_is_explained() -> None:
     assert named("couplings", "Rules") == list(RULES)
     assert [row for row in rows("couplings", "Rules") if not all(row)] == []
+
+
+def test_every_rule_on_workflows_stands_there_as_the_policy_has_it() -> None:
+    told = [[f"`{rule.name}`", rule.demands, rule.why] for rule in WORKFLOW_RULES]
+    assert rows("github", "Rules") == told
+
+
+def test_every_command_and_every_workflow_on_github_has_its_row() -> None:
+    assert set(named("github", "Commands")) == set(github.commands)
+    there = {path.name for path in (DOCS.parent / ".github" / "workflows").glob("*.yml")}
+    listed = re.findall(r"^\| `([\w-]+\.yml)` \|", read("github"), re.MULTILINE)
+    assert sorted(listed) == sorted(there)
 
 
 def test_every_secret_and_every_command_for_them_has_its_row() -> None:

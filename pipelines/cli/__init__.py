@@ -9,7 +9,19 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import bot, data, doctor, gate, ledger, orphan, project, release, secrets, train
+from pipelines.cli import (
+    bot,
+    data,
+    doctor,
+    gate,
+    github,
+    ledger,
+    orphan,
+    project,
+    release,
+    secrets,
+    train,
+)
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -38,6 +50,7 @@ for command in (
     *release.COMMANDS,
     *train.COMMANDS,
     *bot.COMMANDS,
+    github.github,
     ledger.ledger,
     orphan.orphan,
     secrets.secrets,

@@ -8,13 +8,15 @@ from pipelines.errors import ExitCode
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--fast", is_flag=True, help="Without freqtrade, browser and installations.")
+@click.option("--install", is_flag=True, help="Install first what tests need, as CI does.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGUMENT]...")
 @click.pass_obj
-def test(options: Options, fast: bool, arguments: tuple[str, ...]) -> int:
+def test(options: Options, fast: bool, install: bool, arguments: tuple[str, ...]) -> int:
     """Run Sluice's own test suite. What a machine lacks is told in a table at the end."""
     from pipelines.workflow import place, testing
 
-    return testing.test(place.find(options.root, options.home).root, arguments, fast)
+    run = testing.as_ci_does if install else testing.test
+    return run(place.find(options.root, options.home).root, arguments, fast)
 
 
 @click.command()

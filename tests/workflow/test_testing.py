@@ -102,3 +102,15 @@ def test_ctrl_c_lets_pytest_sum_up(ground: Path) -> None:
     assert child.returncode == ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in said
     assert "no tests ran in" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"), [(0, ExitCode.DONE), (1, ExitCode.SAID_NO), (100, ExitCode.CANNOT_TELL)]
+)
+def test_as_ci_does_is_what_ci_runs(tmp_path: Path, ends: int, code: ExitCode) -> None:
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$@" >said\nexit {ends}\n')
+    script.chmod(0o755)
+    assert testing.as_ci_does(tmp_path, ("-k", "one"), True) is code
+    assert (tmp_path / "said").read_text() == "--fast -k one\n"

@@ -1,0 +1,1 @@
+"""Commands that workflows on GitHub call, and those that look after the repository there."""
