@@ -9,7 +9,19 @@ from types import FrameType
 import click
 
 from pipelines import __version__
-from pipelines.cli import bot, data, doctor, gate, ledger, orphan, project, release, secrets, train
+from pipelines.cli import (
+    bot,
+    data,
+    doctor,
+    gate,
+    github,
+    ledger,
+    orphan,
+    project,
+    release,
+    secrets,
+    train,
+)
 from pipelines.cli.options import FOLDER, Options
 from pipelines.errors import BadInput, ExitCode, SluiceError
 
@@ -41,6 +53,7 @@ for command in (
     ledger.ledger,
     orphan.orphan,
     secrets.secrets,
+    github.github,
     *doctor.COMMANDS,
     *project.COMMANDS,
 ):

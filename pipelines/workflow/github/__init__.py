@@ -1,0 +1,1 @@
+"""`sluice github`: the repository's settings and workflows."""
