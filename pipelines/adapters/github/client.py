@@ -7,7 +7,8 @@ Whoever does not answer may have done it: only what can be done twice is tried a
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,18 +62,13 @@ class Rejected(Refused):
 
 @dataclass(frozen=True)
 class GitHub:
-    """One client of one server. `patience` is how many seconds it waits for limits in one call."""
+    """A client of one server. `patience` is how many seconds it waits for limits in one call."""
 
     api: str
-    token: Secret
+    redactor: Redactor
+    client: httpx.Client
     patience: float = 120.0
-    seconds: float = _SECONDS
     sleep: Callable[[float], None] = time.sleep
-    redactor: Redactor = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "redactor", Redactor((self.token,)))
-        _refuse_open_ways(self.api)
 
     def get(self, path: str) -> Any:
         """What is there.
@@ -130,18 +126,8 @@ class GitHub:
             waited += pause
 
     def _once(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {self.token.reveal()}",
-            "User-Agent": f"sluice/{__version__}",
-            "X-GitHub-Api-Version": VERSION,
-        }
-        # Proxies of the environment stand before the world, not before a server on this machine.
-        outside = urlsplit(self.api).scheme == "https"
         try:
-            with httpx.Client(timeout=self.seconds, trust_env=outside) as client:
-                url = f"{self.api}{path}"
-                answer = client.request(method, url, json=body, headers=headers)
+            answer = self.client.request(method, f"{self.api}{path}", json=body)
         except httpx.HTTPError as error:
             name = type(error).__name__
             raise NoAnswer(f"{path}: GitHub does not answer: {name}", _MAYBE[method]) from None
@@ -188,6 +174,32 @@ class GitHub:
         if not url.startswith(f"{self.api}/"):
             raise CannotTell(f"{path}: the next page lies on another server")
         return url.removeprefix(self.api)
+
+
+@contextmanager
+def opened(
+    api: str,
+    token: Secret,
+    *,
+    patience: float = 120.0,
+    seconds: float = _SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[GitHub]:
+    """A client while it is needed. `seconds` is how long an answer may take.
+
+    :raises BadInput: when the token would be readable on its way.
+    """
+    _refuse_open_ways(api)
+    headers = {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {token.reveal()}",
+        "User-Agent": f"sluice/{__version__}",
+        "X-GitHub-Api-Version": VERSION,
+    }
+    # Proxies of the environment stand before the world, not before a server on this machine.
+    outside = urlsplit(api).scheme == "https"
+    with httpx.Client(timeout=seconds, trust_env=outside, headers=headers) as client:
+        yield GitHub(api, Redactor((token,)), client, patience, sleep)
 
 
 _MAYBE = {"GET": "try again", "PUT": "apply again: what was done stays", "DELETE": "apply again"}

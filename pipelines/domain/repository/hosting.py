@@ -54,9 +54,10 @@ class Hosting:
     @property
     def told(self) -> str:
         """In words."""
-        seen = "private" if self.private else "public"
-        plan = "own server" if self.own_server else f"plan {self.plan or 'not known'}"
-        return f"{self.full_name}: {seen}, {plan}"
+        if self.own_server:
+            return f"{self.full_name}: on a server of its own"
+        seen = f"private, plan {self.plan or 'not known'}" if self.private else "public"
+        return f"{self.full_name}: {seen}"
 
 
 def enforced(hosting: Hosting) -> tuple[tuple[str, str], ...]:

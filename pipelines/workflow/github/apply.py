@@ -1,6 +1,6 @@
 """`sluice github apply`: do what the plan says, and look whether it is so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipelines.adapters.github.client import Limited, NoAnswer
@@ -43,24 +43,28 @@ def apply(place: Place, asked: Asked, digest: str, say: Say) -> Applied:
     :raises Refused: when it would be another plan; nothing is done then.
     :raises CannotTell: when GitHub does not answer any more; what was done stays.
     """
-    reached = reaching.reach(place, asked)
-    planned = plan.of(reached)
-    if digest and not planned.digest.startswith(digest):
-        hint = "look at it again: sluice github plan"
-        raise Refused("what there is to do is not what that plan said; nothing was done", hint)
-    failures = []
+    with reaching.reached(place, asked) as reached:
+        planned = plan.of(reached)
+        if digest and not planned.digest.startswith(digest):
+            hint = "look at it again: sluice github plan"
+            raise Refused("what there is to do is not what that plan said; nothing was done", hint)
+        failures = tuple(_failures(reached, planned, say))
+        return Applied(planned, failures, plan.of(reached))
+
+
+def _failures(reached: Reached, planned: Planned, say: Say) -> Iterator[tuple[str, SluiceError]]:
     for action in planned.actions:
-        if isinstance(action, Create | Update):
-            try:
-                _make(reached, action.will)
-            except Limited:
-                raise
-            except SluiceError as error:
-                failures.append((action.what, error))
-                say("failed", f"{action.what}: {error.message}")
-            else:
-                say("done", action.what)
-    return Applied(planned, tuple(failures), plan.of(reached))
+        if not isinstance(action, Create | Update):
+            continue
+        try:
+            _make(reached, action.will)
+        except Limited:
+            raise
+        except SluiceError as error:
+            say("failed", f"{action.what}: {error.message}")
+            yield action.what, error
+        else:
+            say("done", action.what)
 
 
 def _make(reached: Reached, part: Part) -> None:

@@ -29,7 +29,8 @@ def plan(place: Place, asked: Asked) -> Planned:
     :raises BadInput: when the file, the token or the repository's name is missing or wrong.
     :raises CannotTell: when GitHub does not answer.
     """
-    return of(reaching.reach(place, asked))
+    with reaching.reached(place, asked) as reached:
+        return of(reached)
 
 
 def of(reached: Reached) -> Planned:

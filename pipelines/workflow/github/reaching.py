@@ -2,14 +2,18 @@
 
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.adapters import git
 from pipelines.adapters.github import reading, token
-from pipelines.adapters.github.client import GitHub
+from pipelines.adapters.github.client import opened
 from pipelines.adapters.github.reading import Reading
+from pipelines.domain.environment import Environment
+from pipelines.domain.repository.declared import Declared
 from pipelines.domain.repository.hosting import Hosting
 from pipelines.domain.repository.parts import CodeOwners, Part
 from pipelines.domain.repository.planning import Action, Seen, plan
@@ -30,6 +34,7 @@ class Asked:
     api: str = ""
     token_file: Path | None = None
     patience: float = 120.0
+    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Reached:
         return self.reading.of(part)
 
 
-def reach(place: Place, asked: Asked) -> Reached:
+@contextmanager
+def reached(place: Place, asked: Asked) -> Iterator[Reached]:
     """Ask GitHub whose repository this is, and what the project wants of it.
 
     :raises BadInput: when the file, the token or the repository's name is missing or wrong.
@@ -69,14 +75,23 @@ def reach(place: Place, asked: Asked) -> Reached:
     """
     declared, train = place.github(), place.train(TRAINS[0])
     owner, name = _named(place.root, asked.repository)
-    api = (asked.api or declared.api).rstrip("/")
-    github = GitHub(api, token.found(asked.token_file), patience=asked.patience)
-    hosting = reading.hosting(github, owner, name, declared.plan)
-    if strangers := sorted(declared.environments.keys() - {each.name for each in train.values()}):
-        where, key = "environments/github.yaml", f"environments.{strangers[0]}"
-        raise Problem(where, "there is no such environment", key=key, hint="check the spelling")
+    _refuse_strangers(declared, train)
+    api, secret = (asked.api or declared.api).rstrip("/"), token.found(asked.token_file)
+    with opened(api, secret, patience=asked.patience, sleep=asked.sleep) as github:
+        hosting = reading.hosting(github, owner, name, declared.plan)
+        yield Reached(place, Reading(github, hosting), _wanted(declared, train, hosting))
+
+
+def _refuse_strangers(declared: Declared, train: Mapping[str, Environment]) -> None:
+    known = {each.name for each in train.values()}
+    for name in sorted(declared.environments.keys() - known):
+        key, hint = f"environments.{name}", f"there are {', '.join(sorted(known))}"
+        raise Problem("environments/github.yaml", "is no environment", key=key, hint=hint)
+
+
+def _wanted(declared: Declared, train: Mapping[str, Environment], hosting: Hosting) -> Wanted:
     try:
-        return Reached(place, Reading(github, hosting), wanted(declared, train, hosting))
+        return wanted(declared, train, hosting)
     except ValueError as error:
         raise Problem("environments", str(error)) from None
 

@@ -106,8 +106,10 @@ def _details(action: Action) -> Iterator[str]:
 
 def _fields(part: Part) -> Iterator[tuple[str, str]]:
     for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
         if field.name != "name":
-            yield field.name.replace("_", " "), _shown(getattr(part, field.name))
+            every = field.name == "refs" and value is None
+            yield field.name.replace("_", " "), "any" if every else _shown(value)
 
 
 def _shown(value: Any) -> str:
@@ -120,7 +122,7 @@ def _shown(value: Any) -> str:
         return " ".join(
             f"{f.name.replace('_', ' ')}={_shown(getattr(value, f.name))}" for f in inner
         )
-    return "any" if value is None else str(value)
+    return "none" if value is None else str(value)
 
 
 def _machine(told: Planned) -> dict[str, Any]:
