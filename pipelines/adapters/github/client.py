@@ -83,9 +83,9 @@ class GitHub:
         :raises CannotTell: when not all of it can be read.
         """
         mark = "&" if "?" in path else "?"
-        following: str | None = f"{path}{mark}per_page={_PAGE}"
+        page = f"{path}{mark}per_page={_PAGE}"
         for _ in range(_MOST_PAGES):
-            answer = self.ask("GET", following)
+            answer = self.ask("GET", page)
             told = self._json(answer, path)
             entries = told.get(key) if key and isinstance(told, dict) else told
             if not isinstance(entries, list):
@@ -94,6 +94,7 @@ class GitHub:
             following = self._following(answer, path)
             if following is None:
                 return
+            page = following
         raise CannotTell(f"{path}: has more than {_MOST_PAGES} pages")
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:

@@ -32,15 +32,19 @@ class Merging(Document):
     """
 
     branch: Pattern = "main"
-    checks: Annotated[tuple[str, ...], Field(min_length=1)] = ("check",)
+    checks: Annotated[tuple[str, ...], Field(min_length=1)] = ("Passed",)
     checks_by: int | None = ACTIONS_APP
     reviews: Annotated[int, Field(ge=0, le=6)] | None = None
 
 
 class Gated(Document):
-    """An environment at GitHub, where it should differ from what its own file makes of it."""
+    """An environment at GitHub, where it should differ from what its own file makes of it.
+
+    One that has no file is GitHub's alone, and says which `branches` or `tags` deploy to it.
+    """
 
     reviewers: Annotated[tuple[Owner, ...], Field(max_length=6)] | None = None
+    prevents_self_review: bool = False
     wait_minutes: Annotated[int, Field(ge=0, le=43_200)] = 0
     branches: tuple[Pattern, ...] | None = None
     tags: tuple[Pattern, ...] | None = None
@@ -55,7 +59,10 @@ class Labelled(Document):
 
 
 class Declared(Document):
-    """The whole file. What it leaves out follows from the train's environments."""
+    """The whole file. What it leaves out follows from the train's environments.
+
+    With `sealed_secrets` the secrets of bots travel through GitHub, sealed to their host.
+    """
 
     api: str = "https://api.github.com"
     plan: Plan | None = None
@@ -63,6 +70,7 @@ class Declared(Document):
     merging: Merging = Field(default_factory=Merging)
     tags: Annotated[tuple[Pattern, ...], Field(min_length=1)] = ("v*", "*-v*")
     environments: dict[Name, Gated] = Field(default_factory=dict)
+    sealed_secrets: bool = True
     actions: tuple[str, ...] = ()
     labels: dict[Annotated[str, StringConstraints(max_length=50)], Labelled] = Field(
         default_factory=dict

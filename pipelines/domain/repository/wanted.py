@@ -58,13 +58,15 @@ def wanted(declared: Declared, train: Train, hosting: Hosting) -> Wanted:
     :raises ValueError: when two secrets would have one name.
     """
     owners = owners_of(declared, hosting)
-    gates = [_gate(declared, each, owners) for each in _by_name(train)]
+    gates = _gates(declared, train, owners)
     parts: list[Part] = [*_actions(declared, hosting)]
     gaps: list[Gap] = []
     if hosting.environments:
         parts += [_offered(gate, hosting) for gate in gates]
     else:
-        gaps += [Gap(gate.what, hosting.environments, _OTHERWISE) for gate in gates]
+        trained = {each.name for each in train.values()}
+        says = {gate.name: _OTHERWISE if gate.name in trained else _NOBODY for gate in gates}
+        gaps += [Gap(gate.what, hosting.environments, says[gate.name]) for gate in gates]
     if hosting.environments and not hosting.people:
         gaps += [
             Gap(f"reviewers of {gate.name}", hosting.people, _SIGNED)
@@ -82,6 +84,7 @@ def wanted(declared: Declared, train: Train, hosting: Hosting) -> Wanted:
 
 
 _OTHERWISE = "the Pi refuses what is not signed for this environment"
+_NOBODY = "nobody: whoever may push can run its jobs"
 _SIGNED = "the Pi asks for signatures by keys in trust.yaml"
 _RULES = {
     MAIN: "whoever may push can merge unreviewed: the Pi takes releases of the CI key to test only",
@@ -111,10 +114,6 @@ def names_of(environment: Environment) -> tuple[str, ...]:
     )
 
 
-def _by_name(train: Train) -> list[Environment]:
-    return sorted(train.values(), key=lambda each: each.name)
-
-
 def _actions(declared: Declared, hosting: Hosting) -> Iterator[Part]:
     yield ActionsUse(enabled=True, allowed="selected", only_by_sha=True)
     # Patterns count in public repositories only.
@@ -127,18 +126,29 @@ def _actions(declared: Declared, hosting: Hosting) -> Iterator[Part]:
         yield ForkApproval(EVERYBODY)
 
 
-def _gate(declared: Declared, environment: Environment, owners: tuple[str, ...]) -> Gate:
-    said = declared.gated(environment.name)
+def _gates(declared: Declared, train: Train, owners: tuple[str, ...]) -> list[Gate]:
+    """Of every environment of the train, and of those that are GitHub's alone."""
+    own = {each.name: each for each in train.values()}
+    names = sorted(own.keys() | declared.environments.keys())
+    return [_gate(declared, name, own.get(name), owners) for name in names]
+
+
+def _gate(
+    declared: Declared, name: str, environment: Environment | None, owners: tuple[str, ...]
+) -> Gate:
+    said = declared.gated(name)
     asked = said.reviewers
     if asked is None:
-        asked = owners[:6] if environment.mode == "live" else ()
-    # Who is alone could never let his own job in.
-    two = environment.policy.signatures > 1 and not _alone(asked)
-    people = People(tuple(sorted(asked, key=str.lower)), two, said.wait_minutes)
-    return Gate(environment.name, _refs(declared, said, environment), people)
+        asked = owners[:6] if environment and environment.mode == "live" else ()
+    reviewers = tuple(sorted(asked, key=str.lower))
+    people = People(reviewers, bool(asked) and said.prevents_self_review, said.wait_minutes)
+    return Gate(name, _refs(declared, said, environment), people)
 
 
-def _refs(declared: Declared, said: Gated, environment: Environment) -> tuple[Ref, ...]:
+def _refs(declared: Declared, said: Gated, environment: Environment | None) -> tuple[Ref, ...]:
+    if environment is None:
+        refs = [Ref("branch", each) for each in said.branches or ()]
+        return tuple(sorted(refs + [Ref("tag", each) for each in said.tags or ()]))
     # What is merged enters by a push to main; all others by a tag, and by hand from main.
     by_merge = environment.policy.approval is Approval.MERGE
     branches = (declared.merging.branch,) if said.branches is None else said.branches
@@ -182,14 +192,17 @@ def _tags(declared: Declared) -> Ruleset:
 
 
 def _secrets(declared: Declared, train: Train, hosting: Hosting) -> Iterator[SecretNames]:
-    places = {
-        each.name: (*names_of(each), *declared.gated(each.name).secrets) for each in _by_name(train)
-    }
+    places = {name: said.secrets for name, said in declared.environments.items()}
+    for each in train.values():
+        sealed = names_of(each) if declared.sealed_secrets else ()
+        places[each.name] = (*sealed, *places.get(each.name, ()))
     every = [name for names in places.values() for name in names]
     if twice := sorted({name for name in every if every.count(name) > 1}):
         raise ValueError(f"two secrets would be called {twice[0]}: name an account differently")
     if hosting.environments:
-        yield from (SecretNames(place, tuple(sorted(names))) for place, names in places.items())
+        yield from (
+            SecretNames(place, tuple(sorted(names))) for place, names in sorted(places.items())
+        )
         # What lies here is every job's, also of a branch that somebody pushed.
         yield SecretNames("", ())
     elif hosting.environments is False:

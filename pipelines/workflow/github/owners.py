@@ -10,7 +10,7 @@ from pipelines.errors import Problem
 
 FILE = ".github/CODEOWNERS"
 
-PLACEHOLDER = "@OWNERS"
+PLACEHOLDER = "@OWNER"
 """What the template says in the place of the owners."""
 
 

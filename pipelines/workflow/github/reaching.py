@@ -84,9 +84,11 @@ def reached(place: Place, asked: Asked) -> Iterator[Reached]:
 
 def _refuse_strangers(declared: Declared, train: Mapping[str, Environment]) -> None:
     known = {each.name for each in train.values()}
-    for name in sorted(declared.environments.keys() - known):
-        key, hint = f"environments.{name}", f"there are {', '.join(sorted(known))}"
-        raise Problem("environments/github.yaml", "is no environment", key=key, hint=hint)
+    for name, said in declared.environments.items():
+        if name not in known and not said.branches and not said.tags:
+            hint = f"the train has {', '.join(sorted(known))}; one of GitHub alone names branches"
+            key, told = f"environments.{name}", "is none of the train's, and nothing deploys to it"
+            raise Problem("environments/github.yaml", told, key=key, hint=hint)
 
 
 def _wanted(declared: Declared, train: Mapping[str, Environment], hosting: Hosting) -> Wanted:

@@ -142,7 +142,7 @@ def test_a_wrong_token_is_told_as_that(hub: Hub) -> None:
 
 
 def test_an_unknown_key_is_refused_and_why_is_told(github: GitHub) -> None:
-    with pytest.raises(Rejected, match="422: Invalid request.; Additional properties"):
+    with pytest.raises(Rejected, match=r"422: Invalid request\.; Additional properties"):
         github.send("PUT", f"{REPO}/environments/prod", {"wait_timers": 1})
 
 

@@ -16,7 +16,9 @@ from pipelines.domain.repository.parts import (
     Gate,
     Label,
     Part,
+    People,
     PrivateForks,
+    Ref,
     Ruleset,
     SecretNames,
 )
@@ -97,7 +99,7 @@ def test_a_gate_is_opened_by_main_or_by_the_tags_of_releases(
 
 
 def test_owners_let_jobs_into_what_trades_with_money(train: dict[str, Environment]) -> None:
-    for owners, two in ((("anna",), False), (("bert", "anna"), True), (("octo/team",), True)):
+    for owners in (("anna",), ("bert", "anna"), ("octo/team",)):
         gates = of(Gate, wanted(Declared(owners=owners), train, PUBLIC))
         people = {name: gate.people for name, gate in gates.items()}
         assert people["environment test"].reviewers == ()  # type: ignore[union-attr]
@@ -105,8 +107,26 @@ def test_owners_let_jobs_into_what_trades_with_money(train: dict[str, Environmen
         assert prod
         assert sandbox
         assert prod.reviewers == sandbox.reviewers == tuple(sorted(owners))
-        # Whoever is alone would wait for himself for ever.
-        assert (prod.prevents_self_review, sandbox.prevents_self_review) == (two, False)
+        # Who halts is asked as well, and must not have to wait for somebody else.
+        assert not prod.prevents_self_review
+
+
+def test_the_file_goes_before_what_follows_from_the_train(train: dict[str, Environment]) -> None:
+    said = Gated(reviewers=("bert",), prevents_self_review=True, wait_minutes=5, tags=("x-*",))
+    own = Gated(branches=("main",), prevents_self_review=True, secrets=("PUBLISHES",))
+    declared = Declared(environments={"prod": said, "data": own}, sealed_secrets=False)
+    found = wanted(declared, train, PUBLIC)
+    prod, data = (of(Gate, found)[f"environment {name}"] for name in ("prod", "data"))
+    assert prod.people == People(("bert",), True, 5)
+    assert [str(ref) for ref in prod.refs or ()] == ["branch main", "tag x-*"]
+    # Nobody is asked, so nobody can be kept from answering himself.
+    assert data == Gate("data", (Ref("branch", "main"),), People())
+    secrets = {each.place: each.names for each in of(SecretNames, found).values()}
+    assert secrets == {"prod": (), "sandbox": (), "test": (), "data": ("PUBLISHES",), "": ()}
+    (gap,) = [
+        each for each in wanted(declared, train, FREE).gaps if each.what == "environment data"
+    ]
+    assert gap.instead == "nobody: whoever may push can run its jobs"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +158,7 @@ def test_nobody_is_above_the_rules_and_tags_stay_where_they_are(
     assert tags.include == ("refs/tags/*-v*", "refs/tags/v*")
     assert set(tags.plain) == {"update", "deletion", "non_fast_forward"}
     assert tags.bypass == main.bypass == ()
-    assert [(check.name, check.app) for check in main.checks] == [("check", 15368)]
+    assert [(check.name, check.app) for check in main.checks] == [("Passed", 15368)]
 
 
 def test_secrets_lie_in_their_environment_or_in_the_one_list_that_a_free_plan_has(
@@ -198,9 +218,9 @@ NAMES = SecretNames("prod", ("A", "B"))
         (NAMES, NAMES, Keep),
         (NAMES, SecretNames("prod", ("B", "C")), ByHand),
         (NAMES, Unread("404"), Unknown),
-        (CodeOwners(("@a",)), CodeOwners(("@OWNERS",)), Update),
+        (CodeOwners(("@a",)), CodeOwners(("@OWNER",)), Update),
         (CodeOwners(("@a",)), Absent(), ByHand),
-        (CodeOwners(()), CodeOwners(("@OWNERS",)), ByHand),
+        (CodeOwners(()), CodeOwners(("@OWNER",)), ByHand),
         (CodeOwners(()), CodeOwners(()), Keep),
     ],
 )

@@ -16,7 +16,7 @@ import pytest
 from pipelines.domain.repository.planning import ByHand, Create, Unknown, Unoffered, Update
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused
 from pipelines.workflow.github import apply as applying
-from pipelines.workflow.github import audit, telling
+from pipelines.workflow.github import audit, shown
 from pipelines.workflow.github import plan as planning
 from pipelines.workflow.github.apply import Applied
 from pipelines.workflow.github.plan import Planned
@@ -25,9 +25,9 @@ from pipelines.workflow.place import Place
 from tests.github_api.server import MOST_A_PAGE, TOKEN, Fault, Hub, running
 from tests.github_api.state import UPGRADE, State
 
-CODEOWNERS = """# @OWNERS is filled in by 'sluice github apply'
-/environments/ @OWNERS
-* @anna @OWNERS # all
+CODEOWNERS = """# @OWNER is filled in by 'sluice github apply'
+/environments/ @OWNER
+* @anna @OWNER # all
 """
 
 KEYS = ["EXCHANGE_KEY", "EXCHANGE_SECRET"]
@@ -69,7 +69,7 @@ def set_secrets(state: State) -> None:
     """What a person does by hand."""
     for name in ("prod", "sandbox"):
         state.secrets[name] = [f"{name.upper()}_{key}" for key in KEYS]
-    state.secrets["test"] = ["SLUICE_CI_KEY"]
+    state.secrets["test"] = ["SLUICE_SIGNING_KEY"]
 
 
 def settled(state: State) -> dict[str, Any]:
@@ -281,13 +281,13 @@ def test_on_a_free_private_repository_everything_still_works(
         assert [
             change for change in hub.changes if "environments" in change or "rulesets" in change
         ] == []
-        assert len(kinds(done.after, Unoffered)) == 5
+        assert len(kinds(done.after, Unoffered)) == 6
         hub.state.secrets[""] = [
-            "SLUICE_CI_KEY",
+            "SLUICE_SIGNING_KEY",
             *(f"{n}_{k}" for n in ("PROD", "SANDBOX") for k in KEYS),
         ]
         assert hub.state.private_forks["run_workflows_from_fork_pull_requests"] is False
-        assert telling.audited(plan(place, hub), as_json=False) is ExitCode.DONE
+        assert shown.audited(plan(place, hub), as_json=False) is ExitCode.DONE
     told = capsys.readouterr().out
     assert "pi only  environment prod: the Pi refuses what is not signed" in told
     assert "tags cannot be moved or deleted: the Pi only" in told
@@ -302,7 +302,7 @@ def test_on_a_free_private_repository_everything_still_works(
         (State(private=True, plan="team", organization=True, tells_plan=False), "team", 3, 2, 0),
         # What GitHub lets be done is believed before the file.
         (State(private=True, plan="team", tells_plan=False), "free", 3, 0, 2),
-        (State(private=True, plan="free", tells_plan=False), "enterprise", 0, 5, 0),
+        (State(private=True, plan="free", tells_plan=False), "enterprise", 0, 6, 0),
     ],
 )
 def test_what_a_plan_has_is_set_and_what_nobody_knows_is_said(
@@ -315,7 +315,7 @@ def test_what_a_plan_has_is_set_and_what_nobody_knows_is_said(
     with running(state) as hub:
         done = apply(place, hub)
         assert done.failures == ()
-        assert len(hub.state.environments) == gates
+        assert len(hub.state.environments) == gates + (gates > 0)
         counts = len(kinds(done.after, Unoffered)), len(kinds(done.after, Unknown))
         assert counts == (unoffered, unknown)
         assert done.code is (ExitCode.CANNOT_TELL if unknown else ExitCode.DONE)
@@ -333,7 +333,7 @@ def test_a_plan_that_refuses_is_named_and_keeps_no_other_waiting(place: Place, h
         "ruleset sluice tags",
     ]
     assert done.code is ExitCode.REFUSED
-    assert set(hub.state.environments) == {"sandbox", "test"}
+    assert set(hub.state.environments) == {"data", "sandbox", "test"}
     assert len(hub.state.labels) == 4
     assert apply(place, hub).code is ExitCode.CANNOT_TELL
     hub.faults = []
@@ -344,10 +344,10 @@ def test_rulesets_that_the_plan_refuses_are_told_as_that(place: Place) -> None:
     with running(State(private=True, tells_plan=False)) as hub:
         assert hub.state.plan == "free"
         assert UPGRADE.startswith("Upgrade to GitHub")
-        assert len(kinds(plan(place, hub), Unoffered)) == 5
+        assert len(kinds(plan(place, hub), Unoffered)) == 6
         # Any other refusal says nothing of a plan.
         hub.faults = [Fault("forbidden", "GET .*/rulesets", 99)]
-        assert len(kinds(plan(place, hub), Unknown)) == 5
+        assert len(kinds(plan(place, hub), Unknown)) == 6
 
 
 @pytest.mark.parametrize("kind", ["vanish", "drop"])
@@ -370,7 +370,7 @@ def test_a_limit_ends_an_apply_that_goes_on_later(place: Place, hub: Hub) -> Non
     hub.faults = [Fault("secondary", "POST .*/rulesets", 99)]
     with pytest.raises(CannotTell, match="left alone"):
         apply(place, hub)
-    assert len(hub.state.environments) == 3
+    assert len(hub.state.environments) == 4
     hub.faults = []
     assert apply(place, hub).code is ExitCode.DONE
 
@@ -415,7 +415,7 @@ def test_the_placeholder_of_codeowners_is_filled_and_comments_stay(place: Place,
     hub.state.organization = True
     apply(place, hub)
     assert (place.root / ".github/CODEOWNERS").read_text() == (
-        "# @OWNERS is filled in by 'sluice github apply'\n"
+        "# @OWNER is filled in by 'sluice github apply'\n"
         "/environments/ @bert @octo/traders\n* @anna @bert @octo/traders # all\n"
     )
     reviewers = hub.state.environments["prod"]["reviewers"]
@@ -429,6 +429,12 @@ def test_an_organization_is_nobody_who_could_agree(place: Place, hub: Hub) -> No
     done = apply(place, hub)
     assert "CODEOWNERS" in kinds(done.after, ByHand)
     assert (place.root / ".github/CODEOWNERS").read_text() == CODEOWNERS
+
+
+def test_an_environment_of_github_alone_says_who_deploys_to_it(place: Place, hub: Hub) -> None:
+    apply(place, hub)
+    assert settled(hub.state)["policies"]["data"] == ["branch main"]
+    assert "reviewers" not in str(hub.state.environment("data")["protection_rules"])
 
 
 def test_a_server_of_ones_own_is_asked_below_its_own_path(place: Place) -> None:
@@ -447,7 +453,7 @@ def test_a_server_of_ones_own_is_asked_below_its_own_path(place: Place) -> None:
         ("owners: [not/a/login]", r"owners\[0\]: should match"),
         ("merging: {checks: []}", "merging.checks: should have at least 1"),
         ("labels: {a: {color: red}}", "labels.a.color: should match"),
-        ("environments: {proud: {}}", "environments.proud: is no environment"),
+        ("environments: {proud: {}}", "environments.proud: is none of the train's"),
         ("api: http://github.example", "readable on its way"),
     ],
 )
@@ -513,7 +519,7 @@ def test_the_commands_tell_machines_and_people_and_never_the_token(
         "by": "the Pi only",
     }
     assert {each["what"] for each in told["actions"] if each["action"] == "create"} == {
-        f"label {name}" for name in ("strategy", "environment", "platform", "dependencies")
+        f"label {name}" for name in ("strategy", "problem", "environment", "dependencies")
     }
     said = "".join(each.stdout + each.stderr for each in ended)
     assert "failed   label strategy" in said
