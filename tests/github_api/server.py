@@ -34,7 +34,8 @@ class Fault:
     """What goes wrong with requests that match, for so many `times`.
 
     `kind`: limit, limit-429, secondary, secondary-unsaid, broken, slow, vanish (done, and nobody
-    says so), drop (not done), hidden, forbidden, moved, foreign-page, echo (tells the token).
+    says so), drop (not done), ignored (said to be done, and not), hidden, forbidden, moved, page
+    (a proxy's), foreign-page, echo (tells the token).
     """
 
     kind: str
@@ -125,11 +126,16 @@ class _Talk(BaseHTTPRequestHandler):
             "forbidden": (403, "Resource not accessible by personal access token", {}),
             "moved": (301, "Moved Permanently", {"Location": f"{self.hub.url}/repositories/1"}),
             "echo": (422, echo, {}),
+            "ignored": (204, "", {}),
         }
+        if kind == "page":
+            self._tell(200, None, {"Content-Type": "text/html"})
+            return True
         if kind not in answers:
             return False
         status, message, headers = answers[kind]
-        self._tell(status, {"message": message, "documentation_url": DOCS}, headers)
+        told = {"message": message, "documentation_url": DOCS} if message else None
+        self._tell(status, told, headers)
         return True
 
     def _answer(

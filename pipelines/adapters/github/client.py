@@ -75,7 +75,7 @@ class GitHub:
 
         :raises CannotTell: when it cannot be read.
         """
-        return self._json(self.ask("GET", path), path)
+        return read(self.ask("GET", path), path)
 
     def every(self, path: str, key: str = "") -> Iterator[Any]:
         """Every entry of a list, page by page; `key` is where an answer holds it.
@@ -86,7 +86,7 @@ class GitHub:
         page = f"{path}{mark}per_page={_PAGE}"
         for _ in range(_MOST_PAGES):
             answer = self.ask("GET", page)
-            told = self._json(answer, path)
+            told = read(answer, path)
             entries = told.get(key) if key and isinstance(told, dict) else told
             if not isinstance(entries, list):
                 raise CannotTell(f"{path}: GitHub should have answered with a list")
@@ -162,12 +162,6 @@ class GitHub:
         text = "; ".join([str(told.get("message", "")), *filter(None, errors)])
         return self.redactor.text(re.sub(r"\s+", " ", text))[:500]
 
-    def _json(self, answer: httpx.Response, path: str) -> Any:
-        try:
-            return answer.json()
-        except ValueError:
-            raise CannotTell(f"{path}: GitHub's answer is no JSON") from None
-
     def _following(self, answer: httpx.Response, path: str) -> str | None:
         url = answer.links.get("next", {}).get("url")
         if url is None:
@@ -175,6 +169,17 @@ class GitHub:
         if not url.startswith(f"{self.api}/"):
             raise CannotTell(f"{path}: the next page lies on another server")
         return url.removeprefix(self.api)
+
+
+def read(answer: httpx.Response, path: str) -> Any:
+    """What an answer says.
+
+    :raises CannotTell: when it is another's, such as a proxy's page.
+    """
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        raise CannotTell(f"{path}: GitHub's answer is no JSON") from None
 
 
 @contextmanager

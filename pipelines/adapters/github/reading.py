@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pipelines.adapters.github import rulesets
+from pipelines.adapters.github import client, rulesets
 from pipelines.adapters.github.answers import (
     Account,
     ActionsTold,
@@ -138,9 +138,9 @@ class Reading:
         )
 
     def gate(self, name: str) -> Gate | Absent:
-        """An environment, as GitHub has it."""
+        """An environment; GitHub does not tell their letters' case apart."""
         for told in self._every("environments", EnvironmentTold, "environments"):
-            if told.name == name:
+            if told.name.lower() == name.lower():
                 people = self._people(told) if self.hosting.people else None
                 return Gate(name, self._refs(told), people)
         return Absent()
@@ -188,7 +188,7 @@ class Reading:
         """A label; GitHub does not tell their letters' case apart."""
         for told in self._every("labels", LabelTold):
             if told.name.lower() == name.lower():
-                return Label(told.name, told.color, told.description or "")
+                return Label(told.name, told.color.lower(), told.description or "")
         return Absent()
 
     def secrets(self, place: str) -> SecretNames:
@@ -224,7 +224,7 @@ def hosting(github: GitHub, owner: str, name: str, declared: Plan | None) -> Hos
     """
     path = f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
     answer = github.ask("GET", path)
-    told = understood(RepositoryTold, answer.json(), path)
+    told = understood(RepositoryTold, client.read(answer, path), path)
     if not told.permissions.admin:
         hint = "settings are shown to administrators only: use the token of one"
         raise CannotTell(f"{owner}/{name}: this token is no administrator's", hint)

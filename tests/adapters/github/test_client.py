@@ -134,6 +134,12 @@ def test_a_repository_that_moved_is_not_followed(hub: Hub, github: GitHub) -> No
     assert len(hub.asked) == 1
 
 
+def test_the_page_of_a_proxy_is_no_answer(hub: Hub, github: GitHub) -> None:
+    hub.faults.append(Fault("page"))
+    with pytest.raises(CannotTell, match="is no JSON"):
+        github.get(REPO)
+
+
 def test_a_wrong_token_is_told_as_that(hub: Hub) -> None:
     with opened(hub.url, Secret("ghp_wrong")) as github, pytest.raises(Denied) as caught:
         github.get(REPO)

@@ -255,9 +255,10 @@ def test_whoever_is_no_administrator_is_told_nothing(place: Place, hub: Hub) -> 
     hub.state.admin = False
     with pytest.raises(CannotTell, match="no administrator's"):
         plan(place, hub)
-    hub.faults = [Fault("hidden", times=9)]
-    with pytest.raises(CannotTell, match="404"):
-        plan(place, hub)
+    for kind, told in (("hidden", "404"), ("page", "no JSON")):
+        hub.faults = [Fault(kind, times=9)]
+        with pytest.raises(CannotTell, match=told):
+            plan(place, hub)
 
 
 def test_everything_is_found_on_later_pages(sound: Place, hub: Hub) -> None:
@@ -338,6 +339,14 @@ def test_a_plan_that_refuses_is_named_and_keeps_no_other_waiting(place: Place, h
     assert apply(place, hub).code is ExitCode.CANNOT_TELL
     hub.faults = []
     assert apply(place, hub).code is ExitCode.DONE
+
+
+def test_what_github_takes_and_does_not_do_is_no_success(place: Place, hub: Hub) -> None:
+    hub.faults = [Fault("ignored", "PUT .*/permissions/workflow", 9)]
+    done = apply(place, hub)
+    ((what, error),) = done.failures
+    assert (what, done.code) == ("default token", ExitCode.CANNOT_TELL)
+    assert "says that it is still" in error.message
 
 
 def test_rulesets_that_the_plan_refuses_are_told_as_that(place: Place) -> None:
