@@ -94,6 +94,7 @@ COMPONENTS = {
     # The locked requirements bring one as well, beside the interpreter.
     "shellcheck": Component(lambda: bool(_shellcheck()), "sudo apt-get install shellcheck"),
     "ssh-keygen": Component(_found("ssh-keygen"), "sudo apt-get install openssh-client"),
+    "systemd": Component(_found("systemd-analyze"), "sudo apt-get install systemd"),
     "uv": Component(_runs("uv", "--version"), "pip install uv"),
 }
 

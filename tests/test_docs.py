@@ -79,6 +79,7 @@ from runner.exchange.futures.floor import Floor
 from runner.exchange.futures.public import Public
 from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
+from runner.systemd import Where, files
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -211,6 +212,11 @@ def test_what_the_page_says_of_githubs_plans_is_so() -> None:
     ):
         says = ["yes" if offered(each) else "no" for each in (free, paid, enterprise)]
         assert table[what] == says
+
+
+def test_every_file_that_sets_a_host_up_is_explained() -> None:
+    where = Where(DOCS, DOCS, "pi", "octo/train")
+    assert named("runner", "The host") == [str(file.path) for file in files(where, ())]
 
 
 def _filler(part: type[Any]) -> list[Any]:
