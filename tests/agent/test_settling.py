@@ -136,10 +136,11 @@ def hook(root: Path, tmp_path: Path, where: Where) -> Hook:
     shutil.copy(root / "runner/systemd/job-started.sh", tmp_path)
     conf = tmp_path / "runner.conf"
     (settings,) = [f.content for f in files(where, ()) if f.path.name == "runner.conf"]
-    conf.write_text(settings)
 
-    def run(unprotected: str = "no", **said: str) -> subprocess.CompletedProcess[str]:
-        conf.write_text(settings.replace("tags=no", f"tags={unprotected}"))
+    def run(content: str | None = settings, **said: str) -> subprocess.CompletedProcess[str]:
+        conf.unlink(missing_ok=True)
+        if content is not None:
+            conf.write_text(content)
         told = {**GOOD, **said}
         workflow = f"octo/train/.github/workflows/promote.yml@{told['GITHUB_REF']}"
         return subprocess.run(
@@ -165,7 +166,6 @@ TAG = {"GITHUB_REF": "refs/tags/v1.2.3"}
         {"GITHUB_EVENT_NAME": "workflow_dispatch"},
         TAG,
         {"GITHUB_REF": "refs/tags/my_strategy-v1.2.3", "GITHUB_EVENT_NAME": "release"},
-        {**TAG, "GITHUB_REF_PROTECTED": "false", "unprotected": "yes"},
     ],
 )
 def test_the_hook_takes_what_main_or_the_tag_of_a_release_asks_for(
@@ -193,8 +193,7 @@ def test_the_hook_takes_what_main_or_the_tag_of_a_release_asks_for(
         {**TAG, "GITHUB_REF_PROTECTED": "false"},
         {**TAG, "GITHUB_REF_PROTECTED": ""},
         # A workflow cannot loosen what root wrote.
-        {**TAG, "GITHUB_REF_PROTECTED": "", "SLUICE_UNPROTECTED_TAGS": "yes"},
-        {**TAG, "GITHUB_REF_PROTECTED": "", "unprotected_tags": "yes"},
+        {**TAG, "GITHUB_REF_PROTECTED": "", "unprotected": "yes"},
         {"GITHUB_REPOSITORY": "evil/train"},
         {"GITHUB_WORKFLOW_REF": "octo/train/.github/workflows/promote.yml@refs/heads/other"},
         {"GITHUB_WORKFLOW_REF": "evil/train/.github/workflows/promote.yml@refs/heads/main"},
@@ -207,13 +206,18 @@ def test_the_hook_refuses_everything_else(hook: Hook, said: dict[str, str]) -> N
 
 
 @pytest.mark.needs("dash")
-def test_the_hook_refuses_where_nobody_said_whose_jobs_it_takes(hook: Hook, tmp_path: Path) -> None:
-    assert hook().returncode == 0
-    for content in (None, "", "repository=\n"):
-        (tmp_path / "runner.conf").unlink(missing_ok=True)
-        if content is not None:
-            (tmp_path / "runner.conf").write_text(content)
-        ended = subprocess.run(
-            ["dash", tmp_path / "job-started.sh"], env=GOOD, capture_output=True, check=False
-        )
-        assert ended.returncode != 0
+@pytest.mark.parametrize("content", [None, "", "repository=\n", "unprotected-tags=yes\n"])
+def test_the_hook_refuses_where_nobody_said_whose_jobs_it_takes(
+    hook: Hook, tmp_path: Path, content: str | None
+) -> None:
+    nobody = {"GITHUB_REPOSITORY": "", "repository": "octo/train"}
+    for said in ({}, {**nobody, "GITHUB_WORKFLOW_REF": "/.github/workflows/x.yml@refs/heads/main"}):
+        assert hook(content=content, **said).returncode != 0
+
+
+@pytest.mark.needs("dash")
+def test_the_hook_believes_its_file_and_no_variable(hook: Hook) -> None:
+    said = {**TAG, "GITHUB_REF_PROTECTED": "false", "unprotected": "yes"}
+    assert hook(content="repository=octo/train\n", **said).returncode == 1
+    both = "repository=octo/train\nunprotected-tags=yes\n"
+    assert hook(content=both, **said).returncode == 0
