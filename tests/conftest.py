@@ -100,6 +100,7 @@ COMPONENTS = {
         lambda: _runs("node", "--version")() and (ROOT / _PARSER).is_dir(),
         "npm ci --prefix tests/github, with Debian's nodejs and npm",
     ),
+    "systemd": Component(_found("systemd-analyze"), "sudo apt-get install systemd"),
     "uv": Component(_runs("uv", "--version"), "pip install uv"),
 }
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -34,6 +35,16 @@ from pipelines.domain.promotion import Approval, Risk
 from pipelines.domain.protections import BLIND
 from pipelines.domain.record import MOST_UNSEEN
 from pipelines.domain.release import Pins, Release
+from pipelines.domain.repository.declared import Declared
+from pipelines.domain.repository.hosting import Hosting
+from pipelines.domain.repository.parts import (
+    ActionsUse,
+    AllowedActions,
+    CodeOwners,
+    DefaultToken,
+    ForkApproval,
+)
+from pipelines.domain.repository.wanted import MAIN, TAGS
 from pipelines.domain.secret import SecretName
 from pipelines.domain.sighting import LOOKS, TURNS
 from pipelines.domain.statement import EvidenceSummary, Packed
@@ -46,6 +57,8 @@ from pipelines.freqtrade.moving import Place
 from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from pipelines.workflow import tell_bot
+from pipelines.workflow.github import shown
+from pipelines.workflow.github.owners import PLACEHOLDER
 from runner.agent import cli as agent
 from runner.agent.books import weights
 from runner.agent.books.looking import WHOLE_SECONDS
@@ -68,6 +81,7 @@ from runner.exchange.futures.floor import Floor
 from runner.exchange.futures.public import Public
 from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
+from runner.systemd import Where, files
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -170,6 +184,45 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def test_every_key_of_an_environment_is_explained() -> None:
     assert sorted(named("environment")) == sorted(keys(Environment))
+
+
+def test_every_key_part_and_action_of_githubs_settings_is_explained() -> None:
+    assert named("github-settings", "Keys") == list(keys(Declared))
+    parts = [row.removesuffix(" …") for row in named("github-settings", "What is set")]
+    assert parts == [
+        *(f(*_filler(f)).what for f in (ActionsUse, AllowedActions, DefaultToken, ForkApproval)),
+        "environment",
+        f"ruleset {MAIN}",
+        f"ruleset {TAGS}",
+        "label",
+        "secrets of",
+        CodeOwners(()).what,
+    ]
+    assert named("github-settings", "Actions of a plan") == list(shown.WORDS.values())
+    assert f"`{PLACEHOLDER}`" in read("github-settings")
+
+
+def test_what_the_page_says_of_githubs_plans_is_so() -> None:
+    free, paid, enterprise = (
+        Hosting("octo", "train", False, True, plan) for plan in ("free", "team", "enterprise")
+    )
+    table = {row[0]: row[1:] for row in rows("github-settings", "What a plan enforces")}
+    for what, offered in (
+        ("environments, and who deploys to them", lambda each: each.environments),
+        ("reviewers and waiting times", lambda each: each.people),
+        ("protected branches and tags", lambda each: each.rulesets),
+    ):
+        says = ["yes" if offered(each) else "no" for each in (free, paid, enterprise)]
+        assert table[what] == says
+
+
+def test_every_file_that_sets_a_host_up_is_explained() -> None:
+    where = Where(DOCS, DOCS, "pi", "octo/train")
+    assert named("runner", "The host") == [str(file.path) for file in files(where, ())]
+
+
+def _filler(part: type[Any]) -> list[Any]:
+    return [None for _ in fields(part)]
 
 
 def test_every_limit_and_everything_that_follows_from_one_is_explained() -> None:

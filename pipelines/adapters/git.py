@@ -115,6 +115,15 @@ def user_name(root: Path) -> str:
     return out.decode(errors="replace").strip() if code == 0 else ""
 
 
+def origin(root: Path) -> str:
+    """Where this clone came from, empty where nobody said. A password may be in it."""
+    try:
+        code, out, _ = _run(root, "config", "--get", "remote.origin.url")
+    except CannotTell:
+        return ""
+    return out.decode(errors="replace").strip() if code == 0 else ""
+
+
 def _ask(root: Path, *arguments: str, given: bytes = b"") -> bytes:
     code, out, err = _run(root, *arguments, given=given)
     if code == 0:

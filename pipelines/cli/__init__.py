@@ -54,6 +54,7 @@ for command in (
     ledger.ledger,
     orphan.orphan,
     secrets.secrets,
+    github.github,
     *doctor.COMMANDS,
     *project.COMMANDS,
 ):

@@ -2,7 +2,7 @@
 
 import click
 
-from pipelines.cli import github_lint, github_steps
+from pipelines.cli import github_lint, github_settings, github_steps
 
 
 @click.group()
@@ -10,5 +10,5 @@ def github() -> None:
     """The repository on GitHub, and the workflows in it."""
 
 
-for command in (*github_lint.COMMANDS, *github_steps.COMMANDS):
+for command in (*github_lint.COMMANDS, *github_settings.COMMANDS, *github_steps.COMMANDS):
     github.add_command(command)

@@ -8,6 +8,7 @@ from pipelines import documents
 from pipelines.domain.candles import DataLock
 from pipelines.domain.couplings.retired import RETIRED
 from pipelines.domain.environment import Door, Environment
+from pipelines.domain.repository.declared import Declared
 from pipelines.domain.trust import Trust
 from pipelines.errors import BadInput, Problem, Problems
 
@@ -17,7 +18,7 @@ TRAINS = ("environments", "environments/demo")
 DOOR = "test.yaml"
 """In each of them the environment whose admission a strategy must meet."""
 
-_OTHERS = {"trust.yaml"}
+_OTHERS = {"trust.yaml", "github.yaml"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class Place:
         where = f"{self.folder}/trust.yaml"
         path = other or self.root / where
         return documents.load(path, Trust, str(other or where), topic="releases")
+
+    def github(self) -> Declared:
+        """`environments/github.yaml`: what the repository at GitHub should be set to.
+
+        :raises BadInput: when it is missing or wrong.
+        """
+        where = f"{TRAINS[0]}/github.yaml"
+        return documents.load(self.root / where, Declared, where, topic="github-settings")
 
     def door(self) -> Door:
         """The environment whose admission a strategy must meet.

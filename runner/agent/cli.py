@@ -18,7 +18,7 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.redaction import Redacting, Redactor
 from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
-from runner.agent import alone, keeping
+from runner.agent import alone, keeping, settling
 from runner.agent.alerts import Alert, Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
@@ -222,7 +222,7 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
-for command in (*keeping.COMMANDS, *alone.COMMANDS):
+for command in (*keeping.COMMANDS, *alone.COMMANDS, settling.install):
     cli.add_command(command)
 
 

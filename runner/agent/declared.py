@@ -9,7 +9,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.trust import Trust
 from pipelines.errors import BadInput, Problem, Problems
 
-_OTHERS = {"trust.yaml"}
+_OTHERS = {"trust.yaml", "github.yaml"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The repository at GitHub: what it should be set to, what it is, and what there is to do."""
