@@ -27,6 +27,7 @@ from runner.agent.fencing import holder
 from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
+from runner.agent.messenger import Messenger
 from runner.agent.preparing import Rehearsal
 from runner.agent.seat import Seat
 from runner.agent.tick import Agent
@@ -34,6 +35,7 @@ from runner.agent.verbs import Verbs
 from runner.bots.messages import Follow
 from runner.exchange import remote
 from runner.exchange.settings import freqtrade_settings
+from runner.telegram.command import telegram
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ def cli(
     sluice-agent down                      ends every bot, when no agent runs
     sluice-agent backup FILE               all that is needed elsewhere, for 'restore'
     sluice-agent flatten ENV               sells everything there, when no agent runs
+    sluice-agent telegram                  talks with Telegram; 'run' keeps it by itself
     """
     house = House((home or _state()).resolve())
     seat = Seat(root.resolve() / train, host or socket.gethostname(), holder(house))
@@ -96,7 +99,11 @@ class _Opening:
         self, house: House, seat: Seat, root: Path, ledger: str, exchange: Path | None
     ) -> None:
         self.house, self.seat, self.root = house, seat, root
-        self.ledger, self._exchange = ledger, exchange
+        self.ledger, self._exchange, self.hidden = ledger, exchange, _HIDDEN
+
+    def messenger(self) -> Messenger:
+        """Who keeps the process that talks with Telegram."""
+        return Messenger(self.seat, self.house.home)
 
     @contextmanager
     def agent(self) -> Iterator[Agent]:
@@ -169,11 +176,12 @@ def run(opening: _Opening, tick: float) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with opening.agent() as agent:
-        door = open_door(opening.house.home, _HIDDEN)
+    with opening.agent() as agent, opening.messenger() as messenger:
+        door = open_door(opening.house.home, _HIDDEN, messenger.pid)
         verbs = Verbs(agent, opening.root)
         try:
             while not stopping:
+                messenger.keep()
                 busy = rounded(agent)
                 door.serve(verbs.answer, _BUSY_SECONDS if busy else tick, lambda: stopping)
         finally:
@@ -222,7 +230,7 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
-for command in (*keeping.COMMANDS, *alone.COMMANDS):
+for command in (*keeping.COMMANDS, *alone.COMMANDS, telegram):
     cli.add_command(command)
 
 

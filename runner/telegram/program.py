@@ -1,0 +1,158 @@
+"""The process that talks with Telegram, as long as nothing changes that it was told."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from telegram import Bot
+from telegram.error import InvalidToken, TelegramError
+
+from pipelines import documents
+from pipelines.adapters.redaction import Redactor
+from pipelines.adapters.secrets import SecretStore
+from pipelines.domain.secret import Secret
+from pipelines.domain.telegram import FILE, TOKEN, Telegram
+from pipelines.errors import CannotTell, SluiceError
+from runner.agent.house import House
+from runner.telegram import journal as journals
+from runner.telegram.complaints import Complaints
+from runner.telegram.connecting import connected
+from runner.telegram.feed import Feed
+from runner.telegram.journal import Journal
+from runner.telegram.sender import Sender
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.3
+_CHANGED_SECONDS = 5.0
+_RETRY_SECONDS = 30.0
+
+
+@dataclass
+class Program:
+    """`train` is the folder with telegram.yaml. `faster` is for tests only: see `Sender`."""
+
+    house: House
+    train: Path
+    hidden: Redactor
+    faster: float = 1.0
+    complaints: Complaints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.complaints = Complaints(self.house.alerts, self.hidden)
+
+    async def run(self) -> None:
+        """Until something that it was told changes: whoever keeps it starts it anew.
+
+        :raises CannotTell: when its journal cannot be opened.
+        """
+        journal = Journal(self.house.home / journals.FILE)
+        try:
+            await _first_of(self._changed(), self._work(journal))
+        finally:
+            journal.close()
+
+    async def _changed(self) -> None:
+        before = self._told()
+        while self._told() == before:
+            await asyncio.sleep(_CHANGED_SECONDS / self.faster)
+
+    def _told(self) -> tuple[int, ...]:
+        """When the files were written that say what to be."""
+        scope, _ = TOKEN
+        kept = SecretStore(self.house.home).folder / scope.environment / "values.json"
+        found = (path.stat() if path.exists() else None for path in (self.train / FILE, kept))
+        return tuple(each.st_mtime_ns if each else 0 for each in found)
+
+    async def _work(self, journal: Journal) -> None:
+        try:
+            settings, token = self._settings(), self._token()
+        except SluiceError as error:
+            self.complaints.tell("settings", error.message)
+            await _for_ever()
+            return
+        self.complaints.over("settings")
+        self.hidden.know([token])
+        async with self._bot(settings, token) as bot:
+            feed = Feed(self.house.alerts, journal, settings, self.hidden, _now)
+            senders = [self._sender(bot, journal, chat) for chat in settings.chats]
+            await _first_of(self._feeding(feed), *(each.run() for each in senders))
+
+    def _settings(self) -> Telegram:
+        where = str(self.train / FILE)
+        return documents.load(self.train / FILE, Telegram, where, topic="telegram")
+
+    def _token(self) -> Secret:
+        scope, name = TOKEN
+        found = SecretStore(self.house.home).held(scope).get(name)
+        if found is None:
+            hint = f"'sluice secrets set {scope} {name}' keeps it"
+            raise CannotTell(f"{name} is not kept here: {hint}")
+        return found
+
+    @contextlib.asynccontextmanager
+    async def _bot(self, settings: Telegram, token: Secret) -> AsyncIterator[Bot]:
+        """The bot, once Telegram knows it."""
+        while True:
+            try:
+                bot = connected(settings, token)
+                await bot.initialize()
+                break
+            except InvalidToken:
+                # The library's message has the token in it.
+                said = "Telegram does not know it: 'sluice secrets set telegram telegram_token'"
+                self.complaints.tell("token", said)
+            except TelegramError as error:
+                logger.warning("telegram cannot be reached: %s", error.message)
+            await asyncio.sleep(_RETRY_SECONDS / self.faster)
+        self.complaints.over("token")
+        try:
+            yield bot
+        finally:
+            await bot.shutdown()
+
+    def _sender(self, bot: Bot, journal: Journal, chat: int) -> Sender:
+        topic = f"chat {chat}"
+        return Sender(
+            bot,
+            journal,
+            chat,
+            lambda text: self.complaints.tell(topic, text),
+            lambda: self.complaints.over(topic),
+            self.faster,
+        )
+
+    async def _feeding(self, feed: Feed) -> None:
+        while True:
+            try:
+                feed.round()
+                self.complaints.over("journal")
+            except SluiceError as error:
+                self.complaints.tell("journal", error.message)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def _first_of(*given: Coroutine[Any, Any, None]) -> None:
+    """All of them at once, until one ends; what it fell over, all fall over."""
+    tasks = [asyncio.ensure_future(each) for each in given]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
