@@ -45,6 +45,7 @@ from pipelines.reports import folder, gaps
 from pipelines.reports.model import Report
 from pipelines.workflow import tell_bot
 from runner.agent import cli as agent
+from runner.agent.acting import Acting
 from runner.agent.books import weights
 from runner.agent.books.looking import WHOLE_SECONDS
 from runner.agent.crew import PATIENCE
@@ -52,6 +53,7 @@ from runner.agent.deciding import Deciding
 from runner.agent.halting import Stop
 from runner.agent.orphans import Orphans
 from runner.agent.reconciling import TURN_SECONDS
+from runner.agent.telling import Telling
 from runner.agent.tick import LEASE
 from runner.agent.verbs import Verbs
 from runner.bots import logs
@@ -284,7 +286,8 @@ def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
     assert named("agent", "Commands") == list(agent.cli.commands)
     assert named("agent", "Phases") == [phase.value for phase in Phase]
     verbs = Deciding(None, DOCS, "").verbs | Verbs(None, DOCS)._reading  # type: ignore[arg-type]
-    asked = {*verbs, *Orphans(None, "").verbs, *Stop(None, "").verbs}  # type: ignore[arg-type]
+    more = {*Acting(None, "").verbs, *Telling(None).verbs}  # type: ignore[arg-type]
+    asked = {*verbs, *Orphans(None, "").verbs, *Stop(None, "").verbs, *more}  # type: ignore[arg-type]
     assert sorted(named("agent", "Verbs")) == sorted(asked)
 
 

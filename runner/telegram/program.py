@@ -22,8 +22,10 @@ from runner.agent.house import House
 from runner.telegram import journal as journals
 from runner.telegram.complaints import Complaints
 from runner.telegram.connecting import connected
+from runner.telegram.conversation import Conversation
 from runner.telegram.feed import Feed
 from runner.telegram.journal import Journal
+from runner.telegram.listener import Listener
 from runner.telegram.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,9 @@ class Program:
         async with self._bot(settings, token) as bot:
             feed = Feed(self.house.alerts, journal, settings, self.hidden, _now)
             senders = [self._sender(bot, journal, chat) for chat in settings.chats]
-            await _first_of(self._feeding(feed), *(each.run() for each in senders))
+            listener = self._listener(bot, journal, settings)
+            await listener.conversation.greet()
+            await _first_of(self._feeding(feed), listener.run(), *(each.run() for each in senders))
 
     def _settings(self) -> Telegram:
         where = str(self.train / FILE)
@@ -125,6 +129,13 @@ class Program:
             lambda text: self.complaints.tell(topic, text),
             lambda: self.complaints.over(topic),
             self.faster,
+        )
+
+    def _listener(self, bot: Bot, journal: Journal, settings: Telegram) -> Listener:
+        conversation = Conversation(bot, journal, settings, self.hidden, self.house.home, _now)
+        complaints = self.complaints
+        return Listener(
+            bot, journal, settings, conversation, complaints, lambda wait: wait / self.faster
         )
 
     async def _feeding(self, feed: Feed) -> None:
