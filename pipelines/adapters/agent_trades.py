@@ -65,6 +65,18 @@ class Trades(Document):
     releases: tuple[ReleaseTrades, ...]
 
 
+class Waiting(Document):
+    """A release that nothing keeps out of an environment but people who agree, or who ask for it.
+
+    `missing` are the reasons, empty where somebody only has to ask.
+    """
+
+    environment: str
+    release: str
+    digest: str
+    missing: tuple[str, ...] = ()
+
+
 class Acknowledge(Document):
     """Somebody knows of these alerts, by their names."""
 

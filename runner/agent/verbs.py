@@ -23,6 +23,7 @@ from runner.agent.halting import Stop
 from runner.agent.orphans import Orphans
 from runner.agent.telling import Telling
 from runner.agent.tick import Agent
+from runner.agent.waiting import WaitingOnes
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Verbs:
             **Orphans(self.agent, who).verbs,
             **Acting(self.agent, who).verbs,
             **Telling(self.agent).verbs,
+            **WaitingOnes(self.agent).verbs,
             **self._reading,
         }
         if asked.verb not in verbs:

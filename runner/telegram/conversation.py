@@ -20,12 +20,14 @@ from runner.telegram.buttons import DO, LEAVE, Button, Buttons
 from runner.telegram.danger import DANGER, Objection, Wish
 from runner.telegram.journal import Journal
 from runner.telegram.reading import READING
+from runner.telegram.routine import drawn
 from runner.telegram.sender import ACKNOWLEDGE
 from runner.telegram.wording import said
 
 logger = logging.getLogger(__name__)
 
 _TRIES = 3
+_PICTURES = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Conversation:
             if command in READING:
                 text = await asyncio.to_thread(READING[command][0], asking, words)
                 await self._say(chat, text)
+            elif command == "picture":
+                await self._pictures(asking, words, chat)
             elif command == "ack":
                 await self._acknowledging(user, chat)
             elif command in DANGER:
@@ -73,6 +77,15 @@ class Conversation:
                 await self._say(chat, _commands())
         except SluiceError as error:
             await self._say(chat, _told(error))
+
+    async def _pictures(self, asking: Asking, words: Sequence[str], chat: int) -> None:
+        found = await asyncio.to_thread(lambda: drawn(asking.trades(*words[:2])))
+        if not found:
+            await self._say(chat, "no release has closed a trade there")
+        for caption, picture in found[:_PICTURES]:
+            await self._quietly(
+                self.bot.send_photo(chat, picture, caption=self.hidden.text(caption))
+            )
 
     async def _acknowledging(self, user: int, chat: int) -> None:
         waiting = self.journal.unacknowledged()
@@ -186,5 +199,6 @@ def _told(error: SluiceError) -> str:
 def _commands() -> str:
     """Every command."""
     told = {name: does for table in (READING, DANGER) for name, (_, does) in table.items()}
+    told["picture"] = "equity and drawdown by release [ENV] [STRATEGY]"
     told["ack"] = "alerts that nobody has acknowledged"
     return "\n".join(f"/{name} {said(does)}" for name, does in told.items())

@@ -20,12 +20,14 @@ from pipelines.domain.telegram import FILE, TOKEN, Telegram
 from pipelines.errors import CannotTell, SluiceError
 from runner.agent.house import House
 from runner.telegram import journal as journals
+from runner.telegram.asking import Asking
 from runner.telegram.complaints import Complaints
 from runner.telegram.connecting import connected
 from runner.telegram.conversation import Conversation
 from runner.telegram.feed import Feed
 from runner.telegram.journal import Journal
 from runner.telegram.listener import Listener
+from runner.telegram.routine import Routine
 from runner.telegram.sender import Sender
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.3
 _CHANGED_SECONDS = 5.0
 _RETRY_SECONDS = 30.0
+_ROUTINE_SECONDS = 60.0
 
 
 @dataclass
@@ -83,9 +86,16 @@ class Program:
         async with self._bot(settings, token) as bot:
             feed = Feed(self.house.alerts, journal, settings, self.hidden, _now)
             senders = [self._sender(bot, journal, chat) for chat in settings.chats]
+            asking = Asking(self.house.home)
+            routine = Routine(journal, settings, asking, self.hidden, _now)
             listener = self._listener(bot, journal, settings)
             await listener.conversation.greet()
-            await _first_of(self._feeding(feed), listener.run(), *(each.run() for each in senders))
+            await _first_of(
+                self._feeding(feed),
+                listener.run(),
+                self._routine(routine),
+                *(each.run() for each in senders),
+            )
 
     def _settings(self) -> Telegram:
         where = str(self.train / FILE)
@@ -137,6 +147,14 @@ class Program:
         return Listener(
             bot, journal, settings, conversation, complaints, lambda wait: wait / self.faster
         )
+
+    async def _routine(self, routine: Routine) -> None:
+        while True:
+            try:
+                await routine.round()
+            except SluiceError as error:
+                logger.info("telegram: %s", error.message)
+            await asyncio.sleep(_ROUTINE_SECONDS / self.faster)
 
     async def _feeding(self, feed: Feed) -> None:
         while True:

@@ -128,7 +128,7 @@ def profit(releases: Iterable[ReleaseTrades]) -> str:
     lines = []
     for each in releases:
         won = f"{each.whole.won / each.whole.closed:.0%}" if each.whole.closed else "-"
-        lines.append(_named(each))
+        lines.append(named(each))
         earned = f"{money(each.whole.profit, signed=True)} {each.currency[:4]}"
         lines.append(f"  {each.whole.closed:>4} closed {won:>4}{earned:>16}")
     return pre(lines, "profit by release")
@@ -139,7 +139,7 @@ def daily(releases: Iterable[ReleaseTrades]) -> str:
     lines = []
     for each in releases:
         if each.days:
-            lines.append(_named(each))
+            lines.append(named(each))
             lines += [
                 f"  {day.of[5:]} {day.closed:>4}{money(day.profit, signed=True):>14}"
                 for day in each.days[-_DAYS:]
@@ -152,7 +152,7 @@ def performance(releases: Iterable[ReleaseTrades]) -> str:
     lines = []
     for each in releases:
         if each.pairs:
-            lines.append(_named(each))
+            lines.append(named(each))
             best = sorted(each.pairs, key=lambda pair: pair.profit, reverse=True)
             lines += [
                 f"  {pair.of[:13]:<14}{pair.closed:>4}{money(pair.profit, signed=True):>13}"
@@ -166,7 +166,7 @@ def trades(releases: Iterable[ReleaseTrades], now: datetime) -> str:
     lines = []
     for each in releases:
         if each.open or each.latest:
-            lines.append(_named(each))
+            lines.append(named(each))
             lines += [_open(trade, now) for trade in each.open]
             lines += [_closed(trade) for trade in each.latest[:_CLOSED]]
     return pre(lines, "trades by release")
@@ -183,6 +183,7 @@ def _closed(trade: OneTrade) -> str:
     return f"  {trade.closed:%m-%d} {trade.pair[:11]:<12}{share:>8}"
 
 
-def _named(each: ReleaseTrades) -> str:
+def named(each: ReleaseTrades) -> str:
+    """Whose trades these are, in a line."""
     unread = " ?" if each.unread else ""
     return f"{each.environment[:9]} {each.strategy[:14]} {version(each.release)}{unread}"

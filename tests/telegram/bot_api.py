@@ -54,23 +54,25 @@ class BotApi:
     def forget_chat(self, *chats: int) -> None:
         self._control(unknown=list(chats))
 
-    def message(self, text: str, user: int = ANN, chat: int = CHAT, **more: Any) -> dict[str, Any]:
+    def message(self, text: str, user: int = ANN, chat: int = CHAT) -> None:
         """Somebody writes something."""
-        about = {"message_id": self._next(), "date": int(time.time()), "text": text}
-        who = {"id": user, "is_bot": False, "first_name": "?"}
-        return self.put({"message": {**about, **_chat(chat), "from": who}}, **more)
+        self.put(self.written(text, user, chat))
 
-    def tap(self, data: str, user: int = ANN, chat: int = CHAT, **more: Any) -> dict[str, Any]:
+    def written(self, text: str, user: int = ANN, chat: int = CHAT) -> dict[str, Any]:
+        """The update of something that is written, not told to anybody yet."""
+        about = {"message_id": self._next(), "date": int(time.time()), "text": text}
+        message = {**about, **_chat(chat), "from": _user(user)}
+        return {"update_id": self._update, "message": message}
+
+    def tap(self, data: str, user: int = ANN, chat: int = CHAT) -> None:
         """Somebody taps a button."""
         message = {"message_id": 1, "date": int(time.time()), **_chat(chat)}
-        who = {"id": user, "is_bot": False, "first_name": "?"}
-        query = {"id": str(self._next()), "from": who, "chat_instance": "1", "data": data}
-        return self.put({"callback_query": {**query, "message": message}}, **more)
+        query = {"id": str(self._next()), "from": _user(user), "chat_instance": "1", "data": data}
+        self.put({"update_id": self._update, "callback_query": {**query, "message": message}})
 
-    def put(self, update: dict[str, Any], **more: Any) -> dict[str, Any]:
-        whole = {"update_id": self._update, **update, **more}
-        self._control(updates=[whole])
-        return whole
+    def put(self, *updates: dict[str, Any]) -> None:
+        """Updates that the next one who asks gets."""
+        self._control(updates=list(updates))
 
     def _next(self) -> int:
         self._update += 1
@@ -100,6 +102,10 @@ class BotApi:
             rows = markup.get("inline_keyboard", [])
             found += [(b["text"], b["callback_data"]) for row in rows for b in row]
         return found
+
+
+def _user(user: int) -> dict[str, Any]:
+    return {"id": user, "is_bot": False, "first_name": "?"}
 
 
 def _chat(chat: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from runner.agent.messenger import Messenger
 from runner.agent.verbs import Verbs
 from tests.agent.light import Light, files, launched_by, light, project
 from tests.exchange.test_live_bot import BEAT
-from tests.telegram.bot_api import ANN, CHAT, STRANGER, BotApi
+from tests.telegram.bot_api import ANN, BOB, CHAT, OTHER_CHAT, STRANGER, BotApi
 
 PATIENCE = 60.0
 
@@ -38,7 +38,8 @@ class Talk:
 
     def __post_init__(self) -> None:
         self.messenger = Messenger(self.light.agent.seat, self.light.home)
-        self.configure(chats=[CHAT], users={"ann": ANN}, confirm=20)
+        users = {"ann": ANN, "bob": BOB}
+        self.configure(chats=[CHAT, OTHER_CHAT], users=users, confirm=20)
         scope, name = TOKEN
         SecretStore(self.light.home).put(scope, name, Secret(self.api.token), datetime.now(UTC))
         self._door = open_door(self.light.home, messenger=self.messenger.pid)
@@ -54,7 +55,7 @@ class Talk:
         while not (found := is_so()):
             assert time.monotonic() < until, (self.api.said(), self.light.alerts())
             self.messenger.keep()
-            self._door.serve(self._verbs.answer, 0.1)
+            self._door.serve(self._verbs.answer, 0.05)
         return found
 
     def answered(self, text: str, *parts: str, user: int = ANN) -> str:
@@ -129,7 +130,7 @@ def talk(bots: Light, stand_in: Any) -> Iterator[Talk]:
         ("/balance", ("10,000.00 USDT", "beat")),
         ("/profit", ("test beat 1.0.0", "3 closed")),
         ("/daily", ("test beat 1.0.0", "03-01")),
-        ("/trades", ("BTC/USDT", "#4")),
+        ("/trades", ("BTC/USDT", "#1 ", "+0.0%")),
         ("/performance test beat", ("BTC/USDT",)),
         ("/explain beat sandbox", ("sandbox", "it may not enter")),
         ("/explain", ("needs a release and an environment",)),
@@ -187,12 +188,10 @@ def test_an_alert_is_acknowledged_by_its_button_and_that_is_written_down(talk: T
 
 
 def test_a_button_is_bound_to_its_user_and_its_chat(talk: Talk) -> None:
-    talk.configure(chats=[CHAT, 1002], users={"ann": ANN, "bob": 502}, confirm=20)
-    talk.until(lambda: talk.api.calls("getUpdates"))
     data = talk.button("/halt test")
     count = len(talk.acted("halted"))
-    assert "somebody else" in talk.tapped(data, user=502)
-    assert "somebody else" in talk.tapped(data, chat=1002)
+    assert "somebody else" in talk.tapped(data, user=BOB)
+    assert "somebody else" in talk.tapped(data, chat=OTHER_CHAT)
     assert len(talk.acted("halted")) == count
     assert "left" in talk.tapped(data.replace("do:", "no:"))
     assert "used already" in talk.tapped(data)
@@ -201,14 +200,14 @@ def test_a_button_is_bound_to_its_user_and_its_chat(talk: Talk) -> None:
 
 
 def test_an_update_that_comes_twice_and_out_of_order_is_worked_off_once(talk: Talk) -> None:
-    first = talk.api.message("/board", stuck=True)
-    talk.until(lambda: talk.api.calls("getUpdates")[-1].args.get("offset") != "0")
+    one, two = talk.api.written("/board"), talk.api.written("/health")
     before = len(talk.api.said())
-    talk.answered("/board")
-    for update in (first, first):
-        talk.api.put(update)
-    talk.answered("/board")
-    assert len(talk.api.said()) <= before + 3
+    talk.api.put(two, one, two, one)
+    talk.until(lambda: len(talk.api.said()) >= before + 2)
+    talk.api.put(one | {"stuck": True})
+    talk.answered("/status", "test · paper")
+    assert sum("<b>board</b>" in each for each in talk.api.said()[before:]) == 1
+    assert sum("<b>health</b>" in each for each in talk.api.said()[before:]) == 1
 
 
 def test_forceexit_and_restart_are_in_the_ledger_with_who_asked(talk: Talk) -> None:
