@@ -51,12 +51,12 @@ from runner.agent.books.looking import WHOLE_SECONDS
 from runner.agent.crew import PATIENCE
 from runner.agent.deciding import Deciding
 from runner.agent.halting import Stop
+from runner.agent.newsroom import Newsroom
 from runner.agent.orphans import Orphans
 from runner.agent.reconciling import TURN_SECONDS
 from runner.agent.telling import Telling
 from runner.agent.tick import LEASE
 from runner.agent.verbs import Verbs
-from runner.agent.waiting import WaitingOnes
 from runner.bots import logs
 from runner.exchange import cli as exchange
 from runner.exchange.clock import ClockName
@@ -287,7 +287,7 @@ def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
     assert named("agent", "Commands") == list(agent.cli.commands)
     assert named("agent", "Phases") == [phase.value for phase in Phase]
     verbs = Deciding(None, DOCS, "").verbs | Verbs(None, DOCS)._reading  # type: ignore[arg-type]
-    more = {*Acting(None, "").verbs, *Telling(None).verbs, *WaitingOnes(None).verbs}  # type: ignore[arg-type]
+    more = {*Acting(None, "").verbs, *Telling(None).verbs, *Newsroom(None).verbs}  # type: ignore[arg-type]
     asked = {*verbs, *Orphans(None, "").verbs, *Stop(None, "").verbs, *more}  # type: ignore[arg-type]
     assert sorted(named("agent", "Verbs")) == sorted(asked)
 

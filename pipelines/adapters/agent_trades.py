@@ -77,6 +77,25 @@ class Waiting(Document):
     missing: tuple[str, ...] = ()
 
 
+class Standing(Document):
+    """What is wanted somewhere, who asked for it, and whether it runs and was read back."""
+
+    environment: str
+    release: str
+    kind: str
+    by: str
+    reason: str
+    at: AwareDatetime
+    verified: bool
+
+
+class News(Document):
+    """What people may not have heard of yet."""
+
+    wanted: tuple[Standing, ...]
+    waiting: tuple[Waiting, ...]
+
+
 class Acknowledge(Document):
     """Somebody knows of these alerts, by their names."""
 

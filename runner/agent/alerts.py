@@ -1,13 +1,29 @@
 """The journal of alerts: what a human has to know, one line of JSON each, never taken back."""
 
 import os
+from datetime import datetime
 from io import FileIO
 from pathlib import Path
 
-from pipelines.adapters.alerts import Alert, Severity, read
+from pipelines.adapters.alerts import Alert, Kind, Severity, read
 from pipelines.adapters.redaction import Redactor
 
-__all__ = ["Alert", "Alerts", "Severity"]
+__all__ = ["Alert", "Alerts", "Kind", "Severity", "alert_of"]
+
+
+def alert_of(
+    severity: Severity, about: tuple[str, str], text: str, now: datetime, kind: Kind
+) -> Alert:
+    """An alert about a strategy in an environment; two empty names are the host's."""
+    environment, strategy = about
+    return Alert(
+        at=now,
+        severity=severity,
+        kind=kind,
+        environment=environment,
+        strategy=strategy,
+        text=text,
+    )
 
 
 class Alerts:

@@ -251,7 +251,7 @@ def rounded(agent: Agent) -> bool:
 
 def _alert(alerts: Alerts, text: str) -> None:
     """For the host as a whole, in the system's time: the agent's own clock may be what is gone."""
-    alerts.raise_(Alert(at=datetime.now(UTC), severity="money", text=text))
+    alerts.raise_(Alert(at=datetime.now(UTC), severity="money", kind="host", text=text))
 
 
 def _refuse_what_was_not_done(agent: Agent) -> None:

@@ -20,10 +20,10 @@ from runner.agent.deciding import Deciding
 from runner.agent.declared import Declared
 from runner.agent.entering import may_enter, stored
 from runner.agent.halting import Stop
+from runner.agent.newsroom import Newsroom
 from runner.agent.orphans import Orphans
 from runner.agent.telling import Telling
 from runner.agent.tick import Agent
-from runner.agent.waiting import WaitingOnes
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Verbs:
             **Orphans(self.agent, who).verbs,
             **Acting(self.agent, who).verbs,
             **Telling(self.agent).verbs,
-            **WaitingOnes(self.agent).verbs,
+            **Newsroom(self.agent).verbs,
             **self._reading,
         }
         if asked.verb not in verbs:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from pydantic import TypeAdapter
-
 from pipelines.adapters.agent import Status
-from pipelines.adapters.agent_trades import ReleaseTrades, Waiting
+from pipelines.adapters.agent_trades import News, ReleaseTrades, Standing, Waiting
 from pipelines.adapters.redaction import Redactor
 from pipelines.domain.telegram import Telegram
 from runner.telegram import tables
@@ -19,9 +17,8 @@ from runner.telegram.pictures import curve as curve_of
 from runner.telegram.pictures import picture
 from runner.telegram.wording import said
 
-_PLACE = "digest"
+_PLACE, _BEGUN = "digest", "wanted"
 _PICTURES = 4
-_WAITING: TypeAdapter[tuple[Waiting, ...]] = TypeAdapter(tuple[Waiting, ...])
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,23 @@ class Routine:
 
         :raises SluiceError: when the agent does not answer.
         """
-        told = await asyncio.to_thread(self.asking.ask, "waiting")
-        for each in _WAITING.validate_python(told, strict=False):
+        told = await asyncio.to_thread(self.asking.ask, "news")
+        news = News.model_validate(told, strict=False)
+        self._wanted(news.wanted)
+        for each in news.waiting:
             state = "asks" if each.missing else "open"
             self._say(waiting(each), f"waiting {each.environment} {each.digest} {state}")
         await self._digest()
+
+    def _wanted(self, wanted: Sequence[Standing]) -> None:
+        # What stood there before all of this began is no news.
+        chats = self.settings.chats if self.journal.place(_BEGUN) else ()
+        for each in wanted:
+            since = f"{each.environment} {each.release} {each.at.isoformat()}"
+            self._say(promoted(each), f"promotion {since}", chats=chats)
+            if each.verified:
+                self._say(deployed(each), f"deployment {since}", chats=chats)
+        self.journal.keep_place(_BEGUN, 1)
 
     async def _digest(self) -> None:
         if not (due := self.settings.digest_due(self.now())):
@@ -62,11 +71,31 @@ class Routine:
         # The first one is that of the next day: nobody waits for one when all of this begins.
         self.journal.keep_place(_PLACE, day.toordinal())
 
-    def _say(self, text: str, key: str, picture: bytes | None = None) -> None:
+    def _say(
+        self,
+        text: str,
+        key: str,
+        picture: bytes | None = None,
+        chats: Sequence[int] | None = None,
+    ) -> None:
+        chats = self.settings.chats if chats is None else chats
         now = self.now()
         loud = not self.settings.is_quiet(now)
         text = self.hidden.text(text)
-        self.journal.say(self.settings.chats, text, now, loud=loud, key=key, picture=picture)
+        self.journal.say(chats, text, now, loud=loud, key=key, picture=picture)
+
+
+def promoted(each: Standing) -> str:
+    """That a release is wanted, and who asked for it."""
+    reason = f": {said(each.reason)}" if each.reason else ""
+    head = f"⚪ <b>{said(each.environment)}</b> · {each.kind}"
+    return f"{head}\n{said(each.release)} is wanted, by {said(each.by)}{reason}"
+
+
+def deployed(each: Standing) -> str:
+    """That it runs."""
+    head = f"⚪ <b>{said(each.environment)}</b> · deployment"
+    return f"{head}\n{said(each.release)} runs, and was read back"
 
 
 def waiting(each: Waiting) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from pipelines import documents
 from pipelines.adapters import plugins
@@ -21,6 +20,7 @@ from pipelines.domain.couplings.arrangement import Arrangement, Bot, Host, Pin
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Kind, Promotion
 from pipelines.domain.verdict import Status
+from pipelines.errors import BadInput
 from pipelines.freqtrade import bot
 from runner.agent.trades import used_in
 from tests.agent.light import Light, files, launched_by, light, project
@@ -108,7 +108,7 @@ def test_two_bots_on_one_account_took_each_other_s_orders(root: Path) -> None:
 def test_telegram_conflict_terminated_by_another_bot(root: Path) -> None:
     """Whoever asks Telegram with one token ends the other's asking: no bot is given one."""
     secrets = ["exchange_key", "exchange_secret", "telegram_token"]
-    with pytest.raises(ValidationError, match="no bot asks Telegram, the agent does"):
+    with pytest.raises(BadInput, match="no bot asks Telegram, the agent does"):
         train(root, prod={"secrets": secrets})
     train(root, prod={"secrets": secrets[:2]})
 

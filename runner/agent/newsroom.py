@@ -1,4 +1,4 @@
-"""Which releases wait for a human: told by the ledger alone, so that asking costs nothing."""
+"""What is wanted, and what waits for a human: by the ledger alone, so asking costs little."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from pipelines.adapters.agent import Asked
-from pipelines.adapters.agent_trades import Waiting
+from pipelines.adapters.agent_trades import News, Standing, Waiting
 from pipelines.domain.candidate import Because, Candidate
 from pipelines.domain.eligibility import Eligible, eligibility
 from pipelines.domain.entry import ALL
@@ -20,20 +20,36 @@ _PEOPLE = {Because.APPROVAL, Because.ASKED}
 
 
 @dataclass(frozen=True)
-class WaitingOnes:
-    """Answers what waits."""
+class Newsroom:
+    """Answers what people may not have heard of."""
 
     agent: Agent
 
     @property
     def verbs(self) -> Mapping[str, Callable[[Asked], JsonValue]]:
         """Every verb of these, by name."""
-        return {"waiting": self._waiting}
+        return {"news": self._news}
 
-    def _waiting(self, _: Asked) -> JsonValue:
+    def _news(self, _: Asked) -> JsonValue:
         train, now = self.agent.declared(), self.agent.clock()
-        found = (w for each in train.own.values() for w in self._of(each, train, now))
-        return [each.model_dump(mode="json") for each in found]
+        waiting = (w for each in train.own.values() for w in self._of(each, train, now))
+        told = News(wanted=tuple(self._wanted(train)), waiting=tuple(waiting))
+        return told.model_dump(mode="json")
+
+    def _wanted(self, train: Declared) -> Iterator[Standing]:
+        for (name, _), track in sorted(self.agent.record.tracks.items()):
+            stay = track.current
+            if name in train.own and stay is not None and stay.promotion.release:
+                promotion = stay.promotion
+                yield Standing(
+                    environment=name,
+                    release=stay.promotion.release,
+                    kind=promotion.kind.value,
+                    by=promotion.by,
+                    reason=promotion.reason,
+                    at=promotion.at,
+                    verified=stay.verified,
+                )
 
     def _of(self, there: Environment, train: Declared, now: datetime) -> Iterator[Waiting]:
         upstream = there.policy.upstream
