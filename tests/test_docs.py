@@ -10,7 +10,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from pipelines import checks
+from pipelines import checks, documents
 from pipelines.adapters.approvals import TAG_LASTS
 from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
@@ -36,6 +36,7 @@ from pipelines.domain.release import Pins, Release
 from pipelines.domain.secret import SecretName
 from pipelines.domain.sighting import LOOKS, TURNS
 from pipelines.domain.statement import EvidenceSummary, Packed
+from pipelines.domain.telegram import Telegram
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
 from pipelines.domain.trust import Role, TrustedKey
 from pipelines.domain.verdict import Status, Verdict
@@ -69,6 +70,9 @@ from runner.exchange.futures.floor import Floor
 from runner.exchange.futures.public import Public
 from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
+from runner.telegram.danger import DANGER
+from runner.telegram.feed import OLDER
+from runner.telegram.reading import READING
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -171,6 +175,21 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def test_every_key_of_an_environment_is_explained() -> None:
     assert sorted(named("environment")) == sorted(keys(Environment))
+
+
+def test_every_key_command_and_complaint_of_telegram_is_explained() -> None:
+    assert named("telegram", "telegram.yaml") == list(keys(Telegram))
+    told = [each.removeprefix("/") for each in named("telegram", "Commands that look")]
+    assert told == [*READING, "picture"]
+    told = [each.removeprefix("/") for each in named("telegram", "Commands that act")]
+    assert told == [*DANGER, "ack"]
+    text = read("telegram")
+    defaults = {name: field.default for name, field in Telegram.model_fields.items()}
+    assert f"acknowledges it; {defaults['repeat']} by default" in text
+    assert f"counts; {defaults['confirm']} by default" in text
+    assert f"the last {OLDER} alerts from before" in text
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    assert documents.parse(example.encode(), Telegram, "telegram.yaml").name_of(123456789) == "ann"
 
 
 def test_every_limit_and_everything_that_follows_from_one_is_explained() -> None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import click
 
 from pipelines.adapters.redaction import Redactor
-from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import CannotTell
 from runner.agent.house import House
 from runner.agent.locks import Lock
@@ -48,7 +47,6 @@ def telegram(opening: Opening, kept: bool, faster: float) -> None:
     if held is None:
         raise CannotTell(f"{opening.house.home}: telegram is talked with already")
     try:
-        opening.hidden.know(SecretStore(opening.house.home).known())
         program = Program(opening.house, opening.seat.train, opening.hidden, faster)
         asyncio.run(_until_left(program.run()) if kept else program.run())
     finally:

@@ -56,6 +56,7 @@ class Program:
 
         :raises CannotTell: when its journal cannot be opened.
         """
+        self.hidden.know(SecretStore(self.house.home).known())
         journal = Journal(self.house.home / journals.FILE)
         try:
             await _first_of(self._changed(), self._work(journal))
@@ -69,10 +70,10 @@ class Program:
 
     def _told(self) -> tuple[int, ...]:
         """When the files were written that say what to be."""
-        scope, _ = TOKEN
-        kept = SecretStore(self.house.home).folder / scope.environment / "values.json"
-        found = (path.stat() if path.exists() else None for path in (self.train / FILE, kept))
-        return tuple(each.st_mtime_ns if each else 0 for each in found)
+        # Of every secret: what is new there must not be seen either.
+        kept = sorted(SecretStore(self.house.home).folder.glob("*/values.json"))
+        paths = (path for path in (self.train / FILE, *kept) if path.exists())
+        return tuple(path.stat().st_mtime_ns for path in paths)
 
     async def _work(self, journal: Journal) -> None:
         try:
@@ -112,23 +113,31 @@ class Program:
     @contextlib.asynccontextmanager
     async def _bot(self, settings: Telegram, token: Secret) -> AsyncIterator[Bot]:
         """The bot, once Telegram knows it."""
-        while True:
-            try:
-                bot = connected(settings, token)
-                await bot.initialize()
-                break
-            except InvalidToken:
-                # The library's message has the token in it.
-                said = "Telegram does not know it: 'sluice secrets set telegram telegram_token'"
-                self.complaints.tell("token", said)
-            except TelegramError as error:
-                logger.warning("telegram cannot be reached: %s", error.message)
+        while (bot := await self._known(settings, token)) is None:
             await asyncio.sleep(_RETRY_SECONDS / self.faster)
         self.complaints.over("token")
         try:
             yield bot
         finally:
             await bot.shutdown()
+
+    async def _known(self, settings: Telegram, token: Secret) -> Bot | None:
+        """The bot, if Telegram says now that it knows it."""
+        bot = None
+        try:
+            bot = connected(settings, token)
+            await bot.initialize()
+        except InvalidToken:
+            # The library's message has the token in it.
+            said = "Telegram does not know it: 'sluice secrets set telegram telegram_token'"
+            self.complaints.tell("token", said)
+        except TelegramError as error:
+            logger.warning("telegram cannot be reached: %s", error.message)
+        else:
+            return bot
+        if bot is not None:
+            await bot.shutdown()
+        return None
 
     def _sender(self, bot: Bot, journal: Journal, chat: int) -> Sender:
         topic = f"chat {chat}"

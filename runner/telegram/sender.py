@@ -90,7 +90,7 @@ class Sender:
                 return self._refused(letter, error)
             case Forbidden():
                 self.journal.mark(letter, "waiting")
-                self.complain(f"chat {self.chat} does not let the bot in: {error.message}")
+                self.complain(f"does not let the bot in: {error.message}")
                 return _SHUT_SECONDS
             case NetworkError() if not _may_have_arrived(error):
                 self.journal.mark(letter, "waiting")
@@ -102,7 +102,7 @@ class Sender:
         said = error.message.lower()
         if "chat not found" in said or "not enough rights" in said:
             self.journal.mark(letter, "waiting")
-            self.complain(f"chat {self.chat}: {error.message}: see 'sluice docs telegram'")
+            self.complain(f"{error.message}: see 'sluice docs telegram'")
             return _SHUT_SECONDS
         if letter.text.startswith(wording.PLAIN):
             self.journal.mark(letter, "given up")

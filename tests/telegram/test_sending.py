@@ -228,7 +228,7 @@ def test_a_chat_that_is_not_there_is_complained_of_and_waits(api: BotApi, tmp_pa
     for number in range(3):
         sending.raise_(f"number {number}")
         sending.until(lambda count=number: len(api.said()) > count and sending.complaints)
-    assert any("chat not found" in each for each in sending.complaints)
+    assert any("Chat not found" in each for each in sending.complaints)
     api.forget_chat()
     sending.settle()
     assert len(api.said(OTHER_CHAT)) == 3
