@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TICK_SECONDS = 10.0
 SAMPLES = 12
 FLOOD = 500
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 60.0
 
 
 def main(candles: Path | None, home: Path) -> list[Figure]:
@@ -134,7 +134,7 @@ def _until(is_so: Callable[[], object]) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         if time.monotonic() > until:
-            raise SystemExit("alerting.py: what was waited for did not come")
+            raise SystemExit("what was waited for did not come")
         time.sleep(0.05)
 
 
