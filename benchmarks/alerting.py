@@ -112,7 +112,7 @@ def _memory(home: Path) -> float:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if b"telegram" in words and f"--home={home}".encode() in words:
+            if b"runner.telegram" in words and str(home).encode() in words:
                 lines = (process / "smaps_rollup").read_text().splitlines()
                 pss = next(line for line in lines if line.startswith("Pss:"))
                 return int(pss.split()[1]) / 1024

@@ -35,7 +35,6 @@ from runner.agent.verbs import Verbs
 from runner.bots.messages import Follow
 from runner.exchange import remote
 from runner.exchange.settings import freqtrade_settings
-from runner.telegram.command import telegram
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,6 @@ def cli(
     sluice-agent down                      ends every bot, when no agent runs
     sluice-agent backup FILE               all that is needed elsewhere, for 'restore'
     sluice-agent flatten ENV               sells everything there, when no agent runs
-    sluice-agent telegram                  talks with Telegram; 'run' keeps it by itself
     """
     house = House((home or _state()).resolve())
     seat = Seat(root.resolve() / train, host or socket.gethostname(), holder(house))
@@ -99,7 +97,7 @@ class _Opening:
         self, house: House, seat: Seat, root: Path, ledger: str, exchange: Path | None
     ) -> None:
         self.house, self.seat, self.root = house, seat, root
-        self.ledger, self._exchange, self.hidden = ledger, exchange, _HIDDEN
+        self.ledger, self._exchange = ledger, exchange
 
     def messenger(self) -> Messenger:
         """Who keeps the process that talks with Telegram."""
@@ -230,7 +228,7 @@ def down(opening: _Opening) -> None:
         click.echo(f"ended {name}")
 
 
-for command in (*keeping.COMMANDS, *alone.COMMANDS, telegram):
+for command in (*keeping.COMMANDS, *alone.COMMANDS):
     cli.add_command(command)
 
 

@@ -11,7 +11,6 @@ from typing import Self
 
 from pipelines.domain.telegram import FILE
 from runner.agent.seat import Seat
-from runner.telegram.command import KEPT
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +66,7 @@ class Messenger:
         return min(self._wait, _MOST_SECONDS) if self._began else 0.0
 
     def _start(self) -> None:
-        named = {"home": self.home, "train": self.seat.train, "host": self.seat.host}
-        options = [f"--{name}={value}" for name, value in named.items()]
-        argv = [sys.executable, "-m", "runner.agent", *options, "telegram", KEPT]
+        argv = [sys.executable, "-m", "runner.telegram", str(self.home), str(self.seat.train)]
         self._began = time.monotonic()
         try:
             self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)

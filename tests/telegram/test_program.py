@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import subprocess
 import sys
 import time
@@ -20,8 +21,11 @@ from pipelines.adapters.redaction import Redactor
 from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.secret import Scope, Secret, SecretName
 from pipelines.domain.telegram import FILE, TOKEN
+from pipelines.errors import ExitCode
 from runner.agent.alerts import Alerts
 from runner.agent.house import House
+from runner.agent.locks import Lock
+from runner.telegram.__main__ import LOCK
 from runner.telegram.program import Program
 from tests.telegram.bot_api import ANN, CHAT, OTHER_CHAT, BotApi
 
@@ -169,8 +173,7 @@ def test_canaries_are_in_no_message_and_in_no_complaint(home: Home) -> None:
 
 def test_a_log_and_a_process_show_no_token(home: Home) -> None:
     home.api.refuse("*", 401, "Unauthorized", times=9)
-    argv = [sys.executable, "-X", "dev", "-m", "runner.agent", f"--home={home.home}"]
-    argv += [f"--train={home.train}", "telegram", "--faster", "100", "--kept"]
+    argv = [sys.executable, "-X", "dev", "-m", "runner.telegram", str(home.home), str(home.train)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stderr is not None
@@ -185,3 +188,22 @@ def test_a_log_and_a_process_show_no_token(home: Home) -> None:
         shown += process.stderr.read()
     assert b"Telegram does not know it" in shown
     assert home.api.token.partition(":")[2].encode() not in shown
+
+
+def test_an_agent_without_telegram_loads_nothing_of_it() -> None:
+    program = "import sys, runner.agent.cli; print({'telegram', 'PIL'} & sys.modules.keys())"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "set()"
+
+
+def test_a_second_process_leaves_the_first_alone(home: Home) -> None:
+    held = Lock(home.home / "locks" / LOCK).take()
+    assert held is not None
+    argv = [sys.executable, "-m", "runner.telegram", str(home.home), str(home.train)]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    os.close(held)
+    assert ended.returncode == ExitCode.CANNOT_TELL
+    assert "another process talks with Telegram" in ended.stderr
+    assert home.api.calls() == []
