@@ -42,6 +42,15 @@ def train(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         sys.modules.pop(name, None)
 
 
+@pytest.fixture
+def alerting(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """`benchmarks/alerting.py`, with the modules beside it."""
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    yield importlib.import_module("alerting")
+    for name in ("alerting", "figures"):
+        sys.modules.pop(name, None)
+
+
 def figures(gate: ModuleType) -> list[object]:
     return [gate.Figure("quick", 7.25, "x", ">= 6"), gate.Figure("slow", 2.0, "s", "< 1")]
 
@@ -204,3 +213,12 @@ def test_a_mutant_survives_is_killed_or_cannot_even_be_imported(root: Path) -> N
     argv = [sys.executable, "-c", TRIED]
     ran = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=300, check=True)
     assert ran.stdout.strip() == "['SURVIVED', 'KILLED', 'STILLBORN']"
+
+
+def test_a_fault_is_followed_to_the_bot_api(alerting: ModuleType, tmp_path: Path) -> None:
+    measured = alerting.measured(tmp_path, samples=1, tick=0.5, flood=40)
+    by = {each.name: each for each in measured}
+    assert by["alert_delay_seconds_p99"].goal == "< 15"
+    assert by["alert_delay_seconds_p99"].value > 0
+    assert by["telegram_memory_mb"].value > 10
+    assert 1 <= by["flood_messages"].value <= 8

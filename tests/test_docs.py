@@ -11,7 +11,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from pipelines import checks
+from pipelines import checks, documents
 from pipelines.adapters.approvals import TAG_LASTS
 from pipelines.adapters.disguises import SHORTEST
 from pipelines.adapters.isolation.watch import MOST_REPLY_BYTES
@@ -48,6 +48,7 @@ from pipelines.domain.repository.wanted import MAIN, TAGS
 from pipelines.domain.secret import SecretName
 from pipelines.domain.sighting import LOOKS, TURNS
 from pipelines.domain.statement import EvidenceSummary, Packed
+from pipelines.domain.telegram import Telegram
 from pipelines.domain.thresholds import Admission, IncumbentMargin, WindowThresholds
 from pipelines.domain.trust import Role, TrustedKey
 from pipelines.domain.verdict import Status, Verdict
@@ -60,13 +61,16 @@ from pipelines.workflow import tell_bot
 from pipelines.workflow.github import shown
 from pipelines.workflow.github.owners import PLACEHOLDER
 from runner.agent import cli as agent
+from runner.agent.acting import Acting
 from runner.agent.books import weights
 from runner.agent.books.looking import WHOLE_SECONDS
 from runner.agent.crew import PATIENCE
 from runner.agent.deciding import Deciding
 from runner.agent.halting import Stop
+from runner.agent.newsroom import Newsroom
 from runner.agent.orphans import Orphans
 from runner.agent.reconciling import TURN_SECONDS
+from runner.agent.telling import Telling
 from runner.agent.tick import LEASE
 from runner.agent.verbs import Verbs
 from runner.bots import logs
@@ -82,6 +86,9 @@ from runner.exchange.futures.public import Public
 from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
 from runner.systemd import Where, files
+from runner.telegram.danger import DANGER
+from runner.telegram.feed import OLDER
+from runner.telegram.reading import READING
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -225,6 +232,21 @@ def _filler(part: type[Any]) -> list[Any]:
     return [None for _ in fields(part)]
 
 
+def test_every_key_command_and_complaint_of_telegram_is_explained() -> None:
+    assert named("telegram", "telegram.yaml") == list(keys(Telegram))
+    told = [each.removeprefix("/") for each in named("telegram", "Commands that look")]
+    assert told == [*READING, "picture"]
+    told = [each.removeprefix("/") for each in named("telegram", "Commands that act")]
+    assert told == [*DANGER, "ack"]
+    text = read("telegram")
+    defaults = {name: field.default for name, field in Telegram.model_fields.items()}
+    assert f"acknowledges it; {defaults['repeat']} by default" in text
+    assert f"counts; {defaults['confirm']} by default" in text
+    assert f"the last {OLDER} alerts from before" in text
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    assert documents.parse(example.encode(), Telegram, "telegram.yaml").name_of(123456789) == "ann"
+
+
 def test_every_limit_and_everything_that_follows_from_one_is_explained() -> None:
     assert named("protections", "Limits") == list(Protections.model_fields)
     assert named("protections", "What follows") == list(get_args(Then))
@@ -351,7 +373,8 @@ def test_every_command_phase_and_verb_of_the_agent_has_its_row() -> None:
     assert named("agent", "Commands") == list(agent.cli.commands)
     assert named("agent", "Phases") == [phase.value for phase in Phase]
     verbs = Deciding(None, DOCS, "").verbs | Verbs(None, DOCS)._reading  # type: ignore[arg-type]
-    asked = {*verbs, *Orphans(None, "").verbs, *Stop(None, "").verbs}  # type: ignore[arg-type]
+    more = {*Acting(None, "").verbs, *Telling(None).verbs, *Newsroom(None).verbs}  # type: ignore[arg-type]
+    asked = {*verbs, *Orphans(None, "").verbs, *Stop(None, "").verbs, *more}  # type: ignore[arg-type]
     assert sorted(named("agent", "Verbs")) == sorted(asked)
 
 

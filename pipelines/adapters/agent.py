@@ -36,9 +36,10 @@ class Whereabouts(Document):
 
 
 class Asked(Document):
-    """A request."""
+    """A request. `by` is for whom: only the process that talks with Telegram may say so."""
 
     v: Literal[1] = 1
+    by: Annotated[str, Field(pattern=r"^(telegram:[0-9]+)?$")] = ""
     verb: Annotated[str, Field(pattern=r"^[a-z][a-z-]*$", max_length=40)]
     args: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -221,7 +222,11 @@ class Status(Document):
 
 
 def ask(
-    home: Path, verb: str, args: Document | None = None, seconds: float = _SECONDS
+    home: Path,
+    verb: str,
+    args: Document | None = None,
+    seconds: float = _SECONDS,
+    by: str = "",
 ) -> JsonValue:
     """Ask the agent of this home for something, and wait for its answer.
 
@@ -230,7 +235,7 @@ def ask(
     """
     hint = f"'sluice-agent {verb}' does it without one; or {_HINT}" if verb in _DANGER else _HINT
     given = args.model_dump(mode="json") if args else {}
-    line = Asked(verb=verb, args=given).model_dump_json().encode() + b"\n"
+    line = Asked(verb=verb, args=given, by=by).model_dump_json().encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(seconds)

@@ -162,6 +162,22 @@ class Settled(_OfOrphan):
     by: str
 
 
+class Acted(Document):
+    """Somebody had something done that changes nothing of what is wanted.
+
+    `about` names bots, trades or alerts; the names are empty for what is the host's.
+    """
+
+    entry: Literal["acted"] = "acted"
+    environment: Name | Literal["", "*"] = ""
+    strategy: Name | Literal["", "*"] = ""
+    what: Literal["restart", "forceexit", "acknowledge"]
+    about: tuple[str, ...] = ()
+    by: str
+    reason: str = ""
+    at: AwareDatetime
+
+
 class LeaseTaken(Document):
     """From now on this holder starts bots that trade money; whoever held an older epoch may not."""
 
@@ -188,6 +204,7 @@ Entry = Annotated[
     | Delivered
     | Orphaned
     | Settled
+    | Acted
     | LeaseTaken,
     Field(discriminator="entry"),
 ]

@@ -104,12 +104,19 @@ class Environment(Document):
             raise ValueError("should rise with every step and end at 100")
         return ramp
 
+    @field_validator("secrets")
+    @classmethod
+    def _bots_ask_no_telegram(cls, secrets: tuple[SecretName, ...]) -> tuple[SecretName, ...]:
+        if SecretName.TELEGRAM_TOKEN in secrets:
+            # One token has one poller, and that is the agent's own: a second one ends its asking.
+            raise ValueError("no bot asks Telegram, the agent does: see 'sluice docs telegram'")
+        return secrets
+
     @property
     def needs(self) -> tuple[SecretName, ...]:
         """Every secret that a bot here is given."""
         opens = OPENS if self.mode == "live" else ()
-        chat = (SecretName.TELEGRAM_CHAT,) if SecretName.TELEGRAM_TOKEN in self.secrets else ()
-        return tuple(dict.fromkeys((*opens, *self.secrets, *chat)))
+        return tuple(dict.fromkeys((*opens, *self.secrets)))
 
     def account_of(self, strategy: str, berth: int = FIRST) -> str | None:
         """The exchange account that a strategy's bot trades on."""

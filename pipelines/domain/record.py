@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pipelines.domain.entry import (
     ALL,
+    Acted,
     Delivered,
     Entry,
     Escalated,
@@ -185,7 +186,7 @@ class Record:
 
 def _meant(entry: Entry, tracks: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """The tracks that an entry is about. Who lifts something for all lifts it for each."""
-    if isinstance(entry, LeaseTaken | Delivered):
+    if isinstance(entry, LeaseTaken | Delivered | Acted):
         return set()
     lifts = isinstance(entry, Unheld | Resumed) and entry.strategy == ALL
     each = {key for key in tracks if lifts and key[0] == entry.environment}
@@ -220,7 +221,7 @@ def _follow(track: Track, entry: Entry) -> Track:  # noqa: PLR0911, PLR0912
         case Settled():
             left = {name: each for name, each in track.orphans.items() if name != entry.orphan}
             return replace(track, orphans=left)
-        case LeaseTaken() | Delivered() | Tripped():
+        case LeaseTaken() | Delivered() | Tripped() | Acted():
             return track
 
 

@@ -11,17 +11,16 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class SecretName(StrEnum):
-    """Every secret that a bot can be given; where each goes is `pipelines.freqtrade.bot`'s."""
+    """Every secret there is. Bots are given those of exchanges (`pipelines.freqtrade.bot`)."""
 
     EXCHANGE_KEY = "exchange_key"
     EXCHANGE_SECRET = "exchange_secret"
     EXCHANGE_PASSWORD = "exchange_password"
     TELEGRAM_TOKEN = "telegram_token"
-    TELEGRAM_CHAT = "telegram_chat"
 
     @property
     def of_account(self) -> bool:
-        """True when every account has its own; the others are the environment's."""
+        """True when every account of an environment has its own; the other one is the agent's."""
         return self.value.startswith("exchange_")
 
 

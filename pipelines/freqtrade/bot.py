@@ -165,12 +165,6 @@ def private(
             "ws_token": access.ws_token.reveal(),
         },
     }
-    if SecretName.TELEGRAM_TOKEN in environment.secrets:
-        laid["telegram"] = {
-            "enabled": True,
-            "token": held[SecretName.TELEGRAM_TOKEN].reveal(),
-            "chat_id": held[SecretName.TELEGRAM_CHAT].reveal(),
-        }
     return laid
 
 

@@ -40,7 +40,6 @@ SECRETS = {
     "exchange.secret": SecretName.EXCHANGE_SECRET,
     "exchange.password": SecretName.EXCHANGE_PASSWORD,
     "telegram.token": SecretName.TELEGRAM_TOKEN,
-    "telegram.chat_id": SecretName.TELEGRAM_CHAT,
 }
 """Settings that are secrets."""
 
@@ -109,7 +108,6 @@ OWN = (
     "order_types",
     "pairlists",
     "strategy_path",
-    "telegram",
     "tradable_balance_ratio",
     "unfilledtimeout",
     "user_data_dir",

@@ -148,7 +148,11 @@ class Rest:
 
     def close_all(self) -> str:
         """Close every open trade at the market's price; what it said."""
-        return self._post("forceexit", {"tradeid": "all", "ordertype": "market"})
+        return self.close("all")
+
+    def close(self, trade: str) -> str:
+        """Close one trade by its number, or `all`, at the market's price; what it said."""
+        return self._post("forceexit", {"tradeid": trade, "ordertype": "market"})
 
     def reload(self) -> str:
         """Let it read its configuration again; what it said."""

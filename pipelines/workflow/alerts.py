@@ -26,7 +26,7 @@ def alerted(place: Place, environment: str, strategy: str, limit: int) -> tuple[
 def tell(told: tuple[Alert, ...], *, as_json: bool) -> ExitCode:
     """One line for each."""
     if as_json:
-        print(json.dumps([each.model_dump(mode="json") for each in told]))
+        print(json.dumps([{"id": each.id, **each.model_dump(mode="json")} for each in told]))
         return ExitCode.DONE
     for each in told:
         where = " ".join(part for part in (each.environment, each.strategy) if part) or "host"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import documents
+from pipelines.domain import telegram
 from pipelines.domain.candles import DataLock
 from pipelines.domain.couplings.retired import RETIRED
 from pipelines.domain.environment import Door, Environment
@@ -18,7 +19,7 @@ TRAINS = ("environments", "environments/demo")
 DOOR = "test.yaml"
 """In each of them the environment whose admission a strategy must meet."""
 
-_OTHERS = {"trust.yaml", "github.yaml"}
+_OTHERS = {"trust.yaml", "github.yaml", telegram.FILE}
 
 
 @dataclass(frozen=True)

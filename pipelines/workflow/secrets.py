@@ -10,6 +10,7 @@ from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.couplings.host import wanted
 from pipelines.domain.environment import Environment
 from pipelines.domain.secret import Scope, Secret, SecretName
+from pipelines.domain.telegram import FILE, TOKEN
 from pipelines.errors import BadInput
 from pipelines.workflow.place import TRAINS, Place
 
@@ -52,17 +53,16 @@ def asked(place: Place, where: str, name: str) -> tuple[Scope, SecretName]:
     :raises BadInput: when no environment needs it.
     """
     environment, _, account = where.partition("/")
-    there = _environments(place, environment)
-    needed = sorted({each for one in there for each in wanted(one)}, key=lambda each: each)
+    needed = sorted(_needed(place, environment))
     names = sorted({known for _, known in needed})
     if name not in names:
         said = f"{', '.join(names)} are" if names else "no secret is"
         hint = f"{said} needed there; 'secrets' in its file names more"
         raise BadInput(f"{environment}: needs no secret {name!r}", hint)
     known = SecretName(name)
-    own = {one.account for one in there} - {None}
-    if known.of_account and not account and len(own) == 1:
-        account = str(own.pop())
+    own = _accounts(place, environment) if known.of_account else set()
+    if not account and len(own) == 1:
+        account = own.pop()
     scope = Scope(environment, account)
     if (scope, known) not in needed:
         places = ", ".join(str(whose) for whose, kind in needed if kind is known)
@@ -84,7 +84,7 @@ def remove(place: Place, where: str, name: str) -> Scope:
     :raises BadInput: when it is not kept here.
     """
     environment, _, account = where.partition("/")
-    _environments(place, environment)
+    _needed(place, environment)
     store = SecretStore(place.home)
     kept = [each for each in store.listed(environment) if each.name == name]
     found = [each for each in kept if each.scope.account == account] or (
@@ -104,10 +104,10 @@ def listed(place: Place, environment: str | None) -> tuple[Shown, ...]:
     :raises BadInput: when there is no such environment.
     """
     store = SecretStore(place.home)
-    names = [environment] if environment else sorted({each.name for each in _every(place)})
+    names = [environment] if environment else _names(place)
     shown = []
     for name in names:
-        needed = {each for one in _environments(place, name) for each in wanted(one)}
+        needed = _needed(place, name)
         kept = {(each.scope, each.name): each.since for each in store.listed(name)}
         for scope, known in sorted(needed | kept.keys()):
             there = kept.get((scope, known))
@@ -120,7 +120,7 @@ def rotate(place: Place, environment: str) -> int:
 
     :raises BadInput: when there is no such environment, or nothing to encrypt.
     """
-    _environments(place, environment)
+    _needed(place, environment)
     return SecretStore(place.home).rotate(environment)
 
 
@@ -135,6 +135,27 @@ def seal(scope: Scope, name: SecretName, secret: Secret, host: str) -> str:
 def host_key(place: Place) -> str:
     """The public key that secrets for this host are sealed to."""
     return sealing.public_text(sealing.host_key(place.home))
+
+
+def _needed(place: Place, name: str) -> set[tuple[Scope, SecretName]]:
+    """Every secret of an environment, or the agent's own.
+
+    :raises BadInput: when there is no such environment.
+    """
+    if name == TOKEN[0].environment:
+        return {TOKEN}
+    return {each for one in _environments(place, name) for each in wanted(one)}
+
+
+def _names(place: Place) -> list[str]:
+    names = {each.name for each in _every(place)}
+    if any((place.root / folder / FILE).exists() for folder in TRAINS):
+        names.add(TOKEN[0].environment)
+    return sorted(names)
+
+
+def _accounts(place: Place, name: str) -> set[str]:
+    return {one.account for one in _environments(place, name) if one.account}
 
 
 def _every(place: Place) -> Iterator[Environment]:

@@ -1,12 +1,29 @@
 """The journal of alerts: what a human has to know, one line of JSON each, never taken back."""
 
 import os
+from datetime import datetime
+from io import FileIO
 from pathlib import Path
 
-from pipelines.adapters.alerts import Alert, Severity, read
+from pipelines.adapters.alerts import Alert, Kind, Severity, read
 from pipelines.adapters.redaction import Redactor
 
-__all__ = ["Alert", "Alerts", "Severity"]
+__all__ = ["Alert", "Alerts", "Kind", "Severity", "alert_of"]
+
+
+def alert_of(
+    severity: Severity, about: tuple[str, str], text: str, now: datetime, kind: Kind
+) -> Alert:
+    """An alert about a strategy in an environment; two empty names are the host's."""
+    environment, strategy = about
+    return Alert(
+        at=now,
+        severity=severity,
+        kind=kind,
+        environment=environment,
+        strategy=strategy,
+        text=text,
+    )
 
 
 class Alerts:
@@ -24,10 +41,11 @@ class Alerts:
             return
         line = alert.model_dump_json().encode() + b"\n"
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o600)
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                file.write(line)
+            with os.fdopen(descriptor, "r+b", buffering=0) as file:
+                # What a full disk cut off before must not swallow this one.
+                file.write(line if _is_whole(file) else b"\n" + line)
         except OSError:
             return
         self._told.add(key)
@@ -45,3 +63,11 @@ class Alerts:
     def every(self) -> tuple[Alert, ...]:
         """All that were raised, the oldest first. A line that was cut off is left out."""
         return read(self.path)
+
+
+def _is_whole(file: FileIO) -> bool:
+    """Whether a file is empty, or ends with a line."""
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

@@ -27,6 +27,7 @@ from runner.agent.fencing import holder
 from runner.agent.house import House
 from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
+from runner.agent.messenger import Messenger
 from runner.agent.preparing import Rehearsal
 from runner.agent.seat import Seat
 from runner.agent.tick import Agent
@@ -97,6 +98,10 @@ class _Opening:
     ) -> None:
         self.house, self.seat, self.root = house, seat, root
         self.ledger, self._exchange = ledger, exchange
+
+    def messenger(self) -> Messenger:
+        """Who keeps the process that talks with Telegram."""
+        return Messenger(self.seat, self.house.home)
 
     @contextmanager
     def agent(self) -> Iterator[Agent]:
@@ -169,11 +174,12 @@ def run(opening: _Opening, tick: float) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with opening.agent() as agent:
-        door = open_door(opening.house.home, _HIDDEN)
+    with opening.agent() as agent, opening.messenger() as messenger:
+        door = open_door(opening.house.home, _HIDDEN, messenger.pid)
         verbs = Verbs(agent, opening.root)
         try:
             while not stopping:
+                messenger.keep()
                 busy = rounded(agent)
                 door.serve(verbs.answer, _BUSY_SECONDS if busy else tick, lambda: stopping)
         finally:
@@ -243,7 +249,7 @@ def rounded(agent: Agent) -> bool:
 
 def _alert(alerts: Alerts, text: str) -> None:
     """For the host as a whole, in the system's time: the agent's own clock may be what is gone."""
-    alerts.raise_(Alert(at=datetime.now(UTC), severity="money", text=text))
+    alerts.raise_(Alert(at=datetime.now(UTC), severity="money", kind="host", text=text))
 
 
 def _refuse_what_was_not_done(agent: Agent) -> None:

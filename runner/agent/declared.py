@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import documents
+from pipelines.domain import telegram
 from pipelines.domain.environment import Environment
 from pipelines.domain.trust import Trust
 from pipelines.errors import BadInput, Problem, Problems
 
-_OTHERS = {"trust.yaml", "github.yaml"}
+_OTHERS = {"trust.yaml", "github.yaml", telegram.FILE}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pydantic import JsonValue, ValidationError
 from pipelines import documents
 from pipelines.adapters.agent import LARGEST, WHERE, Answered, Asked, Whereabouts
 from pipelines.adapters.redaction import Redactor
-from pipelines.errors import BadInput, CannotTell, ExitCode, SluiceError
+from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
 from runner.agent.house import House
 
 logger = logging.getLogger(__name__)
@@ -38,12 +38,13 @@ _CREDENTIALS = struct.Struct("3i")
 
 @dataclass(frozen=True)
 class Door:
-    """An open socket of a home."""
+    """An open socket of a home. Only the process `messenger` may say for whom it asks."""
 
     listening: socket.socket
     path: Path
     home: Path
     hidden: Redactor
+    messenger: Callable[[], int | None] = lambda: None
 
     def serve(
         self, answer: Answer, seconds: float, stopping: Callable[[], bool] = lambda: False
@@ -71,13 +72,35 @@ class Door:
         # Whoever leaves in the middle loses his answer; the agent goes on.
         with connection, contextlib.suppress(OSError):
             connection.settimeout(_PATIENCE_SECONDS)
-            answered = _answered(answer, _line(connection), _who(connection))
+            answered = self._answered(answer, _line(connection), _caller(connection))
             told = {name: self.hidden.text(getattr(answered, name)) for name in ("error", "hint")}
             answered = answered.model_copy(update=told)
             connection.sendall(answered.model_dump_json().encode() + b"\n")
 
+    def _answered(self, answer: Answer, line: bytes, caller: "_Caller") -> Answered:
+        try:
+            asked = _asked(line)
+            return Answered(data=answer(asked, self._who(asked, caller)))
+        except SluiceError as error:
+            return Answered(code=error.code, error=error.message, hint=error.hint)
+        except Exception as error:
+            logger.exception("A request failed.")
+            return Answered(code=ExitCode.CANNOT_TELL, error=f"the agent failed: {error!r}")
 
-def open_door(home: Path, hidden: Redactor | None = None) -> Door:
+    def _who(self, asked: Asked, caller: "_Caller") -> str:
+        """Who asks: the one whom the kernel names, or whom our own child speaks for."""
+        if not asked.by:
+            return caller.name
+        if caller.pid != self.messenger():
+            raise Refused(f"{caller.name} asks as {asked.by}: nobody speaks for others")
+        return asked.by
+
+
+def open_door(
+    home: Path,
+    hidden: Redactor | None = None,
+    messenger: Callable[[], int | None] = lambda: None,
+) -> Door:
     """Listen for this home, and write where. No error is told with what is `hidden`.
 
     :raises CannotTell: when that cannot be done.
@@ -94,7 +117,7 @@ def open_door(home: Path, hidden: Redactor | None = None) -> Door:
     except OSError as error:
         listening.close()
         raise CannotTell(f"{path}: cannot be listened on: {error.strerror}") from None
-    return Door(listening, path, home, hidden or Redactor())
+    return Door(listening, path, home, hidden or Redactor(), messenger)
 
 
 def _line(connection: socket.socket) -> bytes:
@@ -108,25 +131,21 @@ def _line(connection: socket.socket) -> bytes:
     return bytes(said)
 
 
-def _who(connection: socket.socket) -> str:
-    """The user on the other side, as the kernel knows him."""
+@dataclass(frozen=True)
+class _Caller:
+    """Who is on the other side, as the kernel knows him: the one who connected."""
+
+    pid: int
+    name: str
+
+
+def _caller(connection: socket.socket) -> _Caller:
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    uid = _CREDENTIALS.unpack(told)[1]
+    pid, uid, _ = _CREDENTIALS.unpack(told)
     try:
-        return pwd.getpwuid(uid).pw_name
+        return _Caller(pid, pwd.getpwuid(uid).pw_name)
     except KeyError:
-        return f"uid {uid}"
-
-
-def _answered(answer: Answer, line: bytes, who: str) -> Answered:
-    try:
-        asked = _asked(line)
-        return Answered(data=answer(asked, who))
-    except SluiceError as error:
-        return Answered(code=error.code, error=error.message, hint=error.hint)
-    except Exception as error:
-        logger.exception("A request failed.")
-        return Answered(code=ExitCode.CANNOT_TELL, error=f"the agent failed: {error!r}")
+        return _Caller(pid, f"uid {uid}")
 
 
 def _asked(line: bytes) -> Asked:

@@ -42,7 +42,7 @@ from pipelines.domain.worth import (
     together,
 )
 from runner.agent.about import Key
-from runner.agent.alerts import Alert, Alerts, Severity
+from runner.agent.alerts import Alerts, Severity, alert_of
 from runner.agent.crew import Crew
 from runner.agent.kept import Tally, sheet, tally
 from runner.agent.muster import Member
@@ -225,9 +225,7 @@ class Guard:
         severity: Severity = "warning" if item.then == "warn" else "money"
         follows = {"warn": "", "halt": ": no more entries", "flatten": ": everything is sold"}
         text = f"{item.text}{follows[item.then]}"
-        self.alerts.raise_(
-            Alert(at=now, severity=severity, environment=key[0], strategy=key[1], text=text)
-        )
+        self.alerts.raise_(alert_of(severity, key, text, now, "protection"))
 
     def _kept(self, key: Key) -> Watch | None:
         if key not in self._watches and (path := self._path(key)).exists():

@@ -11,6 +11,7 @@ from pipelines.domain.entry import ALL, Entry, Flattened, Halted, Resumed
 from pipelines.domain.lease import may_start_live
 from pipelines.errors import BadInput, CannotTell, Refused
 from runner.agent.about import Key
+from runner.agent.acting import note
 from runner.agent.clearance import veiled
 from runner.agent.muster import Member
 from runner.agent.stopping import Stopped
@@ -74,15 +75,20 @@ class Stop:
         about = read_args(asked, About)
         given, train = Halting(**about.model_dump()), self.agent.declared()
         train.environment(given.environment)
-        ended: list[JsonValue] = []
-        for seat, member in sorted(self.agent.members(train, self.agent.clock()).items()):
-            lock = self.agent.crew.house.lock(*seat)
-            if _is_meant(member.bot.key, given) and lock.held():
-                self.agent.crew.end(lock, politely=_answers(member))
-                ended.append({"environment": seat[0], "strategy": seat[1]})
-        if not ended:
+        house = self.agent.crew.house
+        meant = [
+            (seat, member)
+            for seat, member in sorted(self.agent.members(train, self.agent.clock()).items())
+            if _is_meant(member.bot.key, given) and house.lock(*seat).held()
+        ]
+        if not meant:
             raise Refused("no bot runs there", _HINT)
-        return ended
+        seats = tuple(".".join(seat) for seat, _ in meant)
+        where = (given.environment, given.strategy)
+        note(self.agent, self.who, "restart", *where, given.reason, seats)
+        for seat, member in meant:
+            self.agent.crew.end(house.lock(*seat), politely=_answers(member))
+        return [{"environment": seat[0], "strategy": seat[1]} for seat, _ in meant]
 
     def _stop(self, given: Halting) -> dict[Key, Stopped]:
         """Do at once what every round does, for the bots that are meant."""

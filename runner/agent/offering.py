@@ -16,7 +16,7 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Approval, Promotion, strategy_of, version_of
 from pipelines.domain.record import Line, Record
 from pipelines.errors import SluiceError
-from runner.agent.alerts import Alert, Severity
+from runner.agent.alerts import Severity, alert_of
 from runner.agent.declared import Declared
 from runner.agent.entering import may_enter, promotion_of, store
 
@@ -121,5 +121,4 @@ def _promising(
 def _alert(
     agent: "Agent", severity: Severity, environment: str, strategy: str, text: str, now: datetime
 ) -> None:
-    alert = Alert(at=now, severity=severity, environment=environment, strategy=strategy, text=text)
-    agent.alerts.raise_(alert)
+    agent.alerts.raise_(alert_of(severity, (environment, strategy), text, now, "promotion"))

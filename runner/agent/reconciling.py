@@ -18,7 +18,7 @@ from pipelines.domain.record import Record
 from pipelines.domain.sighting import LOOKS
 from pipelines.errors import CannotTell, SluiceError
 from runner.agent.about import Key
-from runner.agent.alerts import Alert, Alerts, Severity
+from runner.agent.alerts import Alerts, Severity, alert_of
 from runner.agent.books.accounts import Account, accounts, client_of
 from runner.agent.books.looking import Looked, Looking
 from runner.agent.house import House
@@ -156,8 +156,7 @@ class Reconciling:
         self._told[key] = sure
 
     def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:
-        alert = Alert(at=now, severity=severity, environment=key[0], strategy=key[1], text=text)
-        self.alerts.raise_(alert)
+        self.alerts.raise_(alert_of(severity, key, text, now, "orphan"))
 
 
 def _entry(orphan: Orphan, environment: str, owner: str, now: datetime) -> Orphaned:

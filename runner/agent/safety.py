@@ -10,7 +10,7 @@ from pipelines.domain.entry import ALL
 from pipelines.domain.handover import FIRST, SECOND, berthed
 from pipelines.domain.record import Record
 from runner.agent.about import Key
-from runner.agent.alerts import Alert, Alerts
+from runner.agent.alerts import Alerts, alert_of
 from runner.agent.crew import Crew
 from runner.agent.declared import Declared
 from runner.agent.guarding import Guard
@@ -90,5 +90,4 @@ class Safety:
                     yield Target(*where, database, None, pairs_of(house, promotion))
 
     def _alert(self, key: Key, text: str, now: datetime) -> None:
-        alert = Alert(at=now, severity="money", environment=key[0], strategy=key[1], text=text)
-        self.alerts.raise_(alert)
+        self.alerts.raise_(alert_of("money", key, text, now, "halt"))

@@ -31,7 +31,7 @@ from pipelines.domain.record import Record
 from pipelines.errors import Refused, SluiceError
 from runner.agent import declared, hands
 from runner.agent.about import Key, about, key_of
-from runner.agent.alerts import Alert, Alerts, Severity
+from runner.agent.alerts import Alerts, Kind, Severity, alert_of
 from runner.agent.clearance import Clearance, veiled
 from runner.agent.crew import Crew
 from runner.agent.declared import Declared
@@ -141,7 +141,7 @@ class Agent:
         running = self.members(train, now)
 
         def broken(key: Key, text: str) -> None:
-            self._alert("money", key, text, now)
+            self._alert("money", key, text, now, "drift")
 
         wanted = desired(self.record, self.scales.placing(train, running, broken))
         by_key = {each.key: each for each in wanted}
@@ -155,10 +155,10 @@ class Agent:
         try:
             taken = self.ledger.take(self.seat.holder, now, LEASE)
         except SluiceError as error:
-            self._alert("warning", ("", ""), error.message, now)
+            self._alert("warning", ("", ""), error.message, now, "host")
             return False
         if isinstance(taken, Taken):
-            self._alert("warning", ("", ""), f"{taken.reason}: {taken.hint}", now)
+            self._alert("warning", ("", ""), f"{taken.reason}: {taken.hint}", now, "host")
             return False
         self.read()
         return may_start_live(taken, self.seat.holder, now)
@@ -172,14 +172,15 @@ class Agent:
             text = self.crew.hidden.text(said)
             logger.warning("%s %s: %s", type(action).__name__, ".".join(key), text)
             self.refused[key] = tuple(text.splitlines())
-            self._alert("warning", key, f"{type(action).__name__}: {text}", now)
+            self._alert("warning", key, f"{type(action).__name__}: {text}", now, "refusal")
 
     def _do(self, action: Action, train: Declared, now: datetime) -> None:
         match action:
             case Start(wanted, berth):
                 self.crew.start(self._fresh(train, wanted, berth, now), now)
             case Restart(bot, drains):
-                self._alert("warning", bot.key, f"it ended by itself: {bot.failures} in a row", now)
+                ended = f"it ended by itself: {bot.failures} in a row"
+                self._alert("warning", bot.key, ended, now, "down")
                 owner = self.scales.owner(self.members(train, now)[bot.seat])
                 given = owner.environment, owner.promotion, train.trust, self.record, owner.berth
                 of = self._cleared(train, deployable(self.crew.house, *given), now, again=True)
@@ -190,14 +191,15 @@ class Agent:
                 self.crew.stop(self.members(train, now)[bot.seat])
             case Halt(bot, reason):
                 self.crew.halt(self.members(train, now)[bot.seat], now)
-                self._alert("warning", bot.key, f"opens no more trades: {reason}", now)
+                self._alert("warning", bot.key, f"opens no more trades: {reason}", now, "halt")
             case Resume(bot):
                 self._let_trade(self.members(train, now)[bot.seat], now)
             case Drain(bot, reason):
                 self.crew.pause(self.members(train, now)[bot.seat], Phase.DRAINING, now)
-                self._alert("notice", bot.key, f"drains: {reason}", now)
+                self._alert("notice", bot.key, f"drains: {reason}", now, "deployment")
             case Close(bot):
-                self._alert("warning", bot.key, "its trades are closed at the market", now)
+                closes = "its trades are closed at the market"
+                self._alert("warning", bot.key, closes, now, "deployment")
                 self.members(train, now)[bot.seat].record.rest.close_all()
             case Adopt(bot, wanted):
                 of = self._fresh(train, wanted, bot.berth, now)
@@ -206,7 +208,7 @@ class Agent:
                 raise Refused(str(action))
             case RollBack():
                 # Told before it is written down: killed in between, it is told twice, never not.
-                self._alert("warning", key_of(action), "; ".join(action.reasons), now)
+                self._alert("warning", key_of(action), "; ".join(action.reasons), now, "rollback")
                 self._append(action.promotion(BY, now, automatic=True))
             case Escalate(environment, strategy, reasons):
                 self._escalate((environment, strategy), "; ".join(reasons), now)
@@ -223,7 +225,7 @@ class Agent:
     ) -> Deployable:
         arranged = self.scales.arranged(train)
         for told in self.clearance.started(of, self.record, arranged, again=again):
-            self._alert("money", (of.environment.name, of.strategy), told, now)
+            self._alert("money", (of.environment.name, of.strategy), told, now, "refusal")
         return of
 
     def _verify(self, train: Declared, action: Verify, now: datetime) -> None:
@@ -236,7 +238,7 @@ class Agent:
         digest = of.release.digest
         if differences:
             mismatch = self.crew.hidden.text("; ".join(differences))
-            self._alert("money", key, f"what runs is not the release: {mismatch}", now)
+            self._alert("money", key, f"what runs is not the release: {mismatch}", now, "drift")
             self._append(Unverified(**about(key, digest), reason=mismatch, at=now))
             self.crew.distrust(member, mismatch, now)
             return
@@ -261,7 +263,7 @@ class Agent:
         text = f"enters no trades yet: {'; '.join(open_yet)}"
         self.refused[member.bot.key] = (text,)
         if member.bot.phase is Phase.PAUSED:
-            self._alert("money", member.bot.key, text, now)
+            self._alert("money", member.bot.key, text, now, "stop")
         else:
             self.crew.pause(member, Phase.PAUSED, now)
 
@@ -282,7 +284,7 @@ class Agent:
         current = self.record.track(*key).current
         if current is None or current.digest is None:
             return
-        self._alert("money", key, f"no bot until somebody promotes: {reason}", now)
+        self._alert("money", key, f"no bot until somebody promotes: {reason}", now, "rollback")
         self._append(Escalated(**about(key, current.digest), reason=reason, at=now))
 
     def _append(self, *entries: Entry) -> None:
@@ -290,6 +292,7 @@ class Agent:
         self.ledger.append(*told, after=self.head)
         self.read()
 
-    def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:
-        alert = Alert(at=now, severity=severity, environment=key[0], strategy=key[1], text=text)
-        self.alerts.raise_(alert)
+    def _alert(
+        self, severity: Severity, key: Key, text: str, now: datetime, kind: Kind = ""
+    ) -> None:
+        self.alerts.raise_(alert_of(severity, key, text, now, kind))

@@ -15,11 +15,14 @@ from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Kind, Promotion
 from pipelines.errors import BadInput
 from runner.agent import status
+from runner.agent.acting import Acting
 from runner.agent.deciding import Deciding
 from runner.agent.declared import Declared
 from runner.agent.entering import may_enter, stored
 from runner.agent.halting import Stop
+from runner.agent.newsroom import Newsroom
 from runner.agent.orphans import Orphans
+from runner.agent.telling import Telling
 from runner.agent.tick import Agent
 
 
@@ -39,6 +42,9 @@ class Verbs:
             **Deciding(self.agent, self.repository, who).verbs,
             **Stop(self.agent, who).verbs,
             **Orphans(self.agent, who).verbs,
+            **Acting(self.agent, who).verbs,
+            **Telling(self.agent).verbs,
+            **Newsroom(self.agent).verbs,
             **self._reading,
         }
         if asked.verb not in verbs:

@@ -45,7 +45,8 @@ SETTLED_SECONDS = 20
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS trades (
-    id INTEGER PRIMARY KEY, is_open INTEGER, open_date TEXT, pair TEXT DEFAULT 'BTC/USDT',
+    id INTEGER PRIMARY KEY, is_open INTEGER, open_date TEXT, close_date TEXT,
+    pair TEXT DEFAULT 'BTC/USDT',
     amount FLOAT DEFAULT 1, open_rate FLOAT DEFAULT 100, stop_loss FLOAT DEFAULT 80,
     initial_stop_loss_pct FLOAT DEFAULT -0.2, price_precision FLOAT DEFAULT 0.01,
     precision_mode_price INTEGER DEFAULT 4, is_stop_loss_trailing INTEGER DEFAULT 0,

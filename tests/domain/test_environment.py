@@ -69,7 +69,7 @@ def test_the_thresholds_digest_of_the_shipped_door_is_what_it_always_was() -> No
         {"protections": {"max_drawdown": 0.1, "max_orders_per_hour": 1}},
         {"policy": {"approval": "tag"}},
         {"initial_state": "stopped"},
-        {"secrets": ["telegram_token"]},
+        {"secrets": ["exchange_password"]},
         {
             "portfolio": {
                 **yaml.safe_load(text("test.yaml"))["portfolio"],

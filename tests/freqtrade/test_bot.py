@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipelines.adapters import plugins
 from pipelines.domain.environment import Environment
@@ -26,8 +27,6 @@ NAME = "trend_breakout"
 HELD = {
     SecretName.EXCHANGE_KEY: Secret("12345678901234567890"),
     SecretName.EXCHANGE_SECRET: Secret("1e5"),
-    SecretName.TELEGRAM_TOKEN: Secret("123456789:abcdefghijklmnopqrstuvwxyzABCDEFGHI"),
-    SecretName.TELEGRAM_CHAT: Secret("-100123456"),
 }
 OPEN = {name: secret for name, secret in HELD.items() if name.of_account}
 ACCESS = bot.Access(8081, "agent", Secret("p" * 20), Secret("j" * 40), Secret("w" * 20))
@@ -112,14 +111,6 @@ def test_freqtrade_takes_it_as_it_is_meant(
     assert read["exchange"].get("api_key") == ("12345678901234567890" if live else None)
     assert read["exchange"].get("secret") == ("1e5" if live else None)
     assert ("urls" in read["exchange"].get("ccxt_config", {})) is there.demo
-
-
-@pytest.mark.freqtrade
-def test_freqtrade_takes_telegram(tmp_path: Path, strategy: Strategy) -> None:
-    there = environment("test", secrets=["telegram_token", "telegram_chat"])
-    laid = bot.private(there, {n: s for n, s in HELD.items() if not n.of_account}, ACCESS)
-    ended = freqtrade(tmp_path, declared(strategy, there), laid, "dry_run")
-    assert json.loads(ended.stdout.splitlines()[-1])["telegram"]["chat_id"] == "-100123456"
 
 
 @pytest.mark.freqtrade
@@ -209,8 +200,20 @@ def test_the_rehearsal_s_own_account_is_not_the_bot_s() -> None:
 
 
 def test_a_bot_is_given_no_more_than_it_needs() -> None:
-    laid = bot.private(environment("prod"), HELD, ACCESS)
-    assert "telegram" not in laid
+    more = {**HELD, SecretName.EXCHANGE_PASSWORD: Secret("not asked for")}
+    laid = bot.private(environment("prod"), more, ACCESS)
+    assert laid["exchange"].keys() == {"api_key", "secret"}
+
+
+@pytest.mark.parametrize("name", ["test", "prod", "demo/prod"])
+def test_no_bot_is_ever_told_of_telegram(strategy: Strategy, name: str) -> None:
+    """One token has one poller: freqtrade asks Telegram only where its configuration says so."""
+    there = environment(name)
+    rehearsal = REHEARSAL if there.demo else None
+    laid = bot.private(there, {} if there.mode == "dry_run" else OPEN, ACCESS, rehearsal)
+    assert "telegram" not in bot.whole(declared(strategy, there), laid)
+    with pytest.raises(ValidationError, match="no bot asks Telegram"):
+        environment(name, secrets=[*there.secrets, "telegram_token"])
 
 
 REFUSED: dict[str, tuple[str, dict[SecretName, Secret], bool, str]] = {

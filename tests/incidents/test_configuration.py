@@ -16,11 +16,11 @@ import yaml
 from pipelines import documents
 from pipelines.adapters import plugins
 from pipelines.domain import couplings
-from pipelines.domain.couplings.arrangement import Arrangement, Bot, Host, Kept, Pin
+from pipelines.domain.couplings.arrangement import Arrangement, Bot, Host, Pin
 from pipelines.domain.environment import Environment
 from pipelines.domain.promotion import Kind, Promotion
-from pipelines.domain.secret import Scope, SecretName
 from pipelines.domain.verdict import Status
+from pipelines.errors import BadInput
 from pipelines.freqtrade import bot
 from runner.agent.trades import used_in
 from tests.agent.light import Light, files, launched_by, light, project
@@ -106,14 +106,11 @@ def test_two_bots_on_one_account_took_each_other_s_orders(root: Path) -> None:
 
 
 def test_telegram_conflict_terminated_by_another_bot(root: Path) -> None:
-    """Whoever asks Telegram with one token ends the other's asking."""
+    """Whoever asks Telegram with one token ends the other's asking: no bot is given one."""
     secrets = ["exchange_key", "exchange_secret", "telegram_token"]
-    arranged = train(root, sandbox={"secrets": secrets}, prod={"secrets": secrets})
-    kept = [Kept(Scope(name, ""), SecretName.TELEGRAM_TOKEN, "one") for name in ("sandbox", "prod")]
-    apart = (kept[0], replace(kept[1], fingerprint="another"))
-    assert told(replace(arranged, host=Host(kept=apart))) == set()
-    twice = replace(arranged, host=Host(kept=tuple(kept)))
-    assert told(twice) == {("environments/sandbox.yaml", "secrets")}
+    with pytest.raises(BadInput, match="no bot asks Telegram, the agent does"):
+        train(root, prod={"secrets": secrets})
+    train(root, prod={"secrets": secrets[:2]})
 
 
 def test_sixteen_safety_tests_silently_never_ran_because_of_a_file_name(

@@ -25,7 +25,6 @@ RULES: dict[str, Rule] = {
     "second account": accounts.second,
     "balance": accounts.balance,
     "database": accounts.database,
-    "telegram": accounts.telegram,
     "variables": host.variables,
     "freqtrade": host.pinned,
     "secrets": host.secrets,

@@ -1,4 +1,4 @@
-"""Rules on what bots may share: exchange accounts, databases, Telegram tokens."""
+"""Rules on what bots may share: exchange accounts and databases."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from itertools import combinations
 from pipelines.domain.couplings.arrangement import Arrangement, Bot, Clash
 from pipelines.domain.environment import Environment
 from pipelines.domain.handover import FIRST, SECOND, Way
-from pipelines.domain.secret import SecretName
 
 _Placed = tuple[Bot, Environment]
 
@@ -109,21 +108,3 @@ def database(arranged: Arrangement) -> Iterator[Clash]:
             expected = f"a database that was never used in {mode}"
             hint = "trades on paper and with money are never mixed: move the file away"
             yield Clash(where, "mode", expected, f"{file} for {bot} in {environment.mode}", hint)
-
-
-def telegram(arranged: Arrangement) -> Iterator[Clash]:
-    """One Telegram token has one poller: a second one takes the first one's messages."""
-    token = SecretName.TELEGRAM_TOKEN
-    hint = "make a bot of its own at Telegram, or take the token out"
-    with_token = {e.name for _, e in arranged.every() if token in e.secrets}
-    pollers = [bot for bot, environment in arranged.placed() if environment.name in with_token]
-    for one, other in combinations(pollers, 2):
-        if one.environment == other.environment:
-            where, expected = arranged.file_of(other.environment), "one bot for one Telegram token"
-            yield Clash(where, "secrets", expected, f"{one} and {other}", hint)
-    tokens = [k for k in sorted(arranged.host.kept) if k.name is token]
-    for first, second in combinations(tokens, 2):
-        names = (first.scope.environment, second.scope.environment)
-        if first.fingerprint == second.fingerprint and with_token.issuperset(names):
-            where, expected = arranged.file_of(names[1]), "a Telegram token of its own"
-            yield Clash(where, "secrets", expected, f"the one of {names[0]}", hint)

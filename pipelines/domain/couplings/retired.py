@@ -14,7 +14,7 @@ RETIRED: dict[str, str] = {
     "tradable_balance_ratio": f"write 'portfolio.available_capital': {_FREQTRADE}",
     "db_url": "every bot has a database of its own, named by environment, strategy and mode",
     "api_server": "every bot listens on loopback only, with credentials that the agent makes",
-    "telegram": "write 'secrets: [telegram_token, telegram_chat]', then 'sluice secrets set'",
+    "telegram": "no bot asks Telegram, the agent does: 'sluice docs telegram'",
     "edge": "freqtrade itself has no edge any more: take it out",
     "exchange.key": "a key never stands in a file: 'sluice secrets set'",
     "exchange.api_key": "a key never stands in a file: 'sluice secrets set'",

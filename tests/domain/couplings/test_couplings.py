@@ -81,9 +81,8 @@ def bots(environment: str = "prod", **more: Any) -> tuple[Bot, Bot]:
 
 
 KEY, SECRET = SecretName.EXCHANGE_KEY, SecretName.EXCHANGE_SECRET
-TOKEN = SecretName.TELEGRAM_TOKEN
-BOTH = {"secrets": ["exchange_key", "exchange_secret", "telegram_token"]}
-POLLING = {"sandbox": BOTH, "prod": BOTH}
+PASSWORD = SecretName.EXCHANGE_PASSWORD
+MORE = {"secrets": ["exchange_key", "exchange_secret", "exchange_password"]}
 SHARED = {"prod": {"portfolio": {"available_capital": 4000}}}
 
 
@@ -202,12 +201,12 @@ CASES: dict[str, tuple[Case, tuple[str, str], Case]] = {
     "paper: keys": (
         Case({"test": {"secrets": ["exchange_key"]}}),
         (TEST, "secrets"),
-        Case({"test": {"secrets": ["telegram_token"]}}),
+        Case({"test": {"secrets": []}}),
     ),
     "paper: keys that lie on the host": (
         Case(host=Host(kept=(kept("test", "prod", KEY),))),
         (TEST, "secrets"),
-        Case(host=Host(kept=(kept("prod", "prod", KEY), kept("test", "", TOKEN)))),
+        Case(host=Host(kept=(kept("prod", "prod", KEY),))),
     ),
     "keys: no account": (
         Case({"prod": {"account": None}}),
@@ -217,7 +216,7 @@ CASES: dict[str, tuple[Case, tuple[str, str], Case]] = {
     "keys: no secret": (
         Case({"prod": {"secrets": ["exchange_key"]}}),
         (PROD, "secrets"),
-        Case({"prod": BOTH}),
+        Case({"prod": MORE}),
     ),
     "keys: one for two accounts": (
         Case(host=Host(kept=(kept("sandbox", "sandbox", KEY), kept("prod", "prod", KEY)))),
@@ -325,21 +324,6 @@ CASES: dict[str, tuple[Case, tuple[str, str], Case]] = {
         (PROD, "mode"),
         Case(bots=bots("prod")[:1], host=Host(databases={"bots/prod/one/live.sqlite": "live"})),
     ),
-    "telegram: two bots of one environment": (
-        Case({"test": {"secrets": ["telegram_token"]}}, bots("test")),
-        (TEST, "secrets"),
-        Case({"test": {"secrets": ["telegram_token"]}}, bots("test")[:1]),
-    ),
-    "telegram: one token in two environments": (
-        Case(POLLING, host=Host(kept=(kept("prod", "", TOKEN), kept("sandbox", "", TOKEN)))),
-        (SANDBOX, "secrets"),
-        Case(POLLING, host=Host(kept=(kept("prod", "", TOKEN), kept("sandbox", "", TOKEN, "y")))),
-    ),
-    "telegram: one token that one environment does not use": (
-        Case(POLLING, host=Host(kept=(kept("prod", "", TOKEN), kept("sandbox", "", TOKEN)))),
-        (SANDBOX, "secrets"),
-        Case({"prod": BOTH}, host=Host(kept=(kept("prod", "", TOKEN), kept("sandbox", "", TOKEN)))),
-    ),
     "variables: one that overrides a bot's configuration": (
         Case(host=Host(variables=frozenset({"PATH", "FREQTRADE__EXCHANGE__KEY"}))),
         ("the host's variables", "FREQTRADE__EXCHANGE__KEY"),
@@ -419,14 +403,14 @@ EVERYTHING = Case(
     {
         "test": {"account": "main", "stoploss_on_exchange": True},
         "sandbox": {"policy": {"approval": "merge"}, "account": "prod"},
-        "prod": {"initial_state": "running", "portfolio": {"available_capital": 9999}, **BOTH},
+        "prod": {"initial_state": "running", "portfolio": {"available_capital": 9999}, **MORE},
     },
     (*bots("test"), *bots("sandbox"), *bots("prod", pairs=("BTC/USDT",))),
     Host(
         frozenset({"FREQTRADE__A", "FREQTRADE__B"}),
         replace(PINNED, installed="1"),
         frozenset(NAMES),
-        (kept("test", "a", KEY), kept("sandbox", "", TOKEN)),
+        (kept("test", "a", KEY), kept("sandbox", "", PASSWORD)),
         databases={"bots/prod/one/live.sqlite": "dry_run"},
     ),
 )
