@@ -183,11 +183,44 @@ class Explained(Document):
     at: AwareDatetime
 
 
+class HealthReason(Document):
+    """Why something is not healthy, and since when. `unknown` is what could not be evaluated."""
+
+    check: str
+    text: str
+    since: AwareDatetime
+    state: Literal["failed", "unknown"] = "failed"
+
+
+class BotHealth(Document):
+    """Whether one bot can manage its orders; every reason why not."""
+
+    environment: str
+    strategy: str
+    release: str | None
+    healthy: bool
+    reasons: tuple[HealthReason, ...] = ()
+
+
+class Health(Document):
+    """The bots of a host, and what is wrong with the host itself."""
+
+    bots: tuple[BotHealth, ...]
+    host: tuple[HealthReason, ...] = ()
+
+
+class OfBots(Document):
+    """Some bots, by environment and strategy; empty names mean all."""
+
+    environment: str = ""
+    strategy: str = ""
+
+
 class StrategyStatus(Document):
     """One strategy in an environment. Releases are ids, money is in the stake currency.
 
     `handover` tells of bots that have to go and still have trades, empty when there are none. `pid`
-    is the process of its bot, null while none lives.
+    is the process of its bot, null while none lives. `reasons` say why it is not healthy.
     """
 
     name: str
@@ -202,6 +235,7 @@ class StrategyStatus(Document):
     decision: str
     handover: str = ""
     pid: int | None = None
+    reasons: tuple[HealthReason, ...] = ()
 
 
 class EnvironmentStatus(Document):

@@ -16,13 +16,17 @@ Severity = Literal["notice", "warning", "money"]
 
 
 class Alert(Document):
-    """One alert. `strategy` is empty for an environment, both are for the host."""
+    """One alert. `strategy` is empty for an environment, both are for the host.
+
+    `kind` says in a word what it is about, where somebody sorts by that.
+    """
 
     at: AwareDatetime
     severity: Severity
     environment: str = ""
     strategy: str = ""
     text: str
+    kind: str = ""
 
 
 def read(path: Path) -> tuple[Alert, ...]:

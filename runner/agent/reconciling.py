@@ -32,12 +32,13 @@ TURN_SECONDS = 8.0
 
 @dataclass
 class Reconciling:
-    """Reconciles the accounts of a host, tick after tick."""
+    """Reconciles the accounts of a host, tick after tick. `looked` is what the last one saw."""
 
     house: House
     rehearsal: Rehearsal | None
     alerts: Alerts
     looking: Looking = field(init=False)
+    looked: tuple[Looked, ...] = field(default=(), init=False)
     _gone: dict[str, int] = field(default_factory=dict, init=False)
     _told: dict[Key, frozenset[str]] = field(default_factory=dict, init=False)
 
@@ -62,8 +63,8 @@ class Reconciling:
         except SluiceError as error:
             self._alert("money", ("", ""), f"could not be evaluated: {error.message}", now)
             return ()
-        looked = self.looking.look(every, now)
-        return tuple(entry for each in looked for entry in self._follow(each, record, now))
+        self.looked = self.looking.look(every, now)
+        return tuple(entry for each in self.looked for entry in self._follow(each, record, now))
 
     def disagreements(self, account: Account, now: datetime) -> tuple[str, ...]:
         """In what an account's book differs from what its bots know, at one look.

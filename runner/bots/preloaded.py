@@ -28,11 +28,12 @@ import pipelines
 import runner
 from pipelines.adapters.redaction import Redactor
 from pipelines.domain.secret import Secret
-from runner.bots import following, tally
+from runner.bots import beating, following, tally
 from runner.bots.loaded import report
 from runner.bots.logs import Pump, Rotating
 from runner.bots.messages import LARGEST, TALLY, Ended, Holder, Launch, Launched, Told
 from runner.bots.view import show
+from runner.monitoring import pulse
 
 _API = (
     "api_analysis",
@@ -158,6 +159,7 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         redactor = Redactor(Secret(text) for text in told.hidden)
         pump = Pump(Rotating(Path(launch.log)), redactor.stream())
         tally.count(Path(launch.loaded).resolve().with_name(TALLY))
+        beating.beat(Path(launch.loaded).resolve().with_name(pulse.FILE))
         report(Path(launch.loaded).resolve())
         code = _trade(launch)
         pump.close()
