@@ -104,7 +104,8 @@ class Reconciling:
             case Orphan():
                 yield from self._orphaned(finding, looked.account, record, now)
             case MissingStop():
-                self._alert("money", (environment, finding.strategy), str(finding), now)
+                about = environment, finding.strategy
+                self._alert("money", about, str(finding), now, kind="stop")
             case _:
                 severity: Severity = "warning" if isinstance(finding, Stray) else "money"
                 owner = looked.account.owner(finding.pair)
@@ -156,9 +157,11 @@ class Reconciling:
                 self.alerts.over(key[0], each.strategy if each else ALL)
         self._told[key] = sure
 
-    def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:
-        alert = Alert(at=now, severity=severity, environment=key[0], strategy=key[1], text=text)
-        self.alerts.raise_(alert)
+    def _alert(
+        self, severity: Severity, key: Key, text: str, now: datetime, kind: str = ""
+    ) -> None:
+        about = {"environment": key[0], "strategy": key[1], "kind": kind}
+        self.alerts.raise_(Alert(at=now, severity=severity, text=text, **about))
 
 
 def _entry(orphan: Orphan, environment: str, owner: str, now: datetime) -> Orphaned:

@@ -3,7 +3,10 @@
 One bot for all of them: what one test broke is well again when it ends.
 """
 
+import os
+import signal
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -36,8 +39,8 @@ def well(live: Live) -> Iterator[None]:
 
 def look(live: Live) -> BotHealth:
     """How the bot is after a whole round."""
-    live.tick()
     asked = OfBots(environment="sandbox", strategy="beat")
+    agent.ask(live.train.home, "health", asked)
     told = Health.model_validate(agent.ask(live.train.home, "health", asked), strict=False)
     (found,) = told.bots
     return found
@@ -53,6 +56,11 @@ def until_well(live: Live) -> None:
         look(live)
 
 
+def heard(live: Live) -> int:
+    """How often it was told that all is well again."""
+    return len(told(live, "recovered"))
+
+
 def told(live: Live, *kinds: str) -> list[Alert]:
     return [alert for alert in live.train.alerts() if alert.kind in kinds]
 
@@ -64,8 +72,7 @@ def in_a_trade(live: Live) -> None:
 def back(live: Live, before: int) -> None:
     """It is told once that all is well again."""
     until_well(live)
-    until_well(live)
-    assert len(told(live, "recovered")) == before + 1
+    assert heard(live) == before + 1
     assert told(live, "recovered")[-1].severity == "notice"
 
 
@@ -80,15 +87,87 @@ def test_a_bot_that_trades_is_healthy_and_nobody_is_told_of_anything(live: Live)
 
 def test_a_key_that_is_revoked(live: Live) -> None:
     in_a_trade(live)
-    before = len(told(live, "recovered"))
+    before = heard(live)
     live.train.exchange.fault("key_revoked", account="sandbox", seconds=24 * HOURS)
+    assert "-2015" in why(live)["private"]
+    look(live)
+    (alert,) = told(live, "degraded")
+    assert (alert.severity, alert.environment, alert.strategy) == ("money", "sandbox", "beat")
+    live.train.exchange.clear()
+    back(live, before)
+
+
+def test_an_exchange_that_answers_nothing_but_errors(live: Live) -> None:
+    in_a_trade(live)
+    before = heard(live)
+    live.train.exchange.fault("server_error", seconds=24 * HOURS)
+    live.minutes(5)
     found = why(live)
     assert found["private"].startswith("the last private call failed: ")
-    (alert,) = told(live, "degraded")
-    assert (alert.severity, alert.strategy) == ("money", "beat")
-    live.minutes(5)
-    assert "AuthenticationError" in why(live)["private"]
-    assert len(told(live, "degraded")) == 1
+    assert found["limits"].startswith("could not be evaluated: ")
+    assert "clock" in found
     live.train.exchange.clear()
     live.minutes(5)
+    back(live, before)
+
+
+def test_a_clock_that_is_not_the_exchange_s(live: Live) -> None:
+    before = heard(live)
+    live.train.exchange.fault("clock_skew", by=Decimal(3_600_000), seconds=24 * HOURS)
+    assert why(live)["clock"] == "the clock is 3600 s ahead of binance's"
+    (alert,) = told(live, "clock")
+    assert (alert.environment, alert.severity) == ("", "money")
+    live.train.exchange.clear()
+    back(live, before)
+
+
+def test_candles_that_do_not_go_on(live: Live) -> None:
+    before = heard(live)
+    live.train.exchange.fault("stale_candles", symbol="ETHUSDT", seconds=24 * HOURS)
+    live.train.exchange.step(hours=1)
+    assert look(live).healthy, "a candle takes an hour"
+    live.train.exchange.step(hours=1)
+    assert "the newest candle of ETH/USDT closed" in why(live)["candles"]
+    live.train.exchange.clear()
+    live.train.exchange.step(hours=1)
+    back(live, before)
+
+
+def test_a_stop_that_is_lost(live: Live) -> None:
+    in_a_trade(live)
+    before = heard(live)
+    live.train.exchange.fault("rejected_order", account="sandbox", side="SELL", seconds=3000)
+    for stop in live.stops():
+        with live.train.exchange.then():
+            live.train.exchange.ccxt().cancel_order(str(stop.id), f"{stop.base}/USDT")
+    look(live)
+    live.minutes(5)
+    look(live)
+    live.minutes(5)
+    assert "has no stop at the exchange" in why(live)["stops"]
+    look(live)
+    assert len(told(live, "stop")) == len(live.open_trades())
+    live.train.exchange.clear()
+    live.minutes(5)
+    back(live, before)
+
+
+def test_a_process_that_is_stopped(live: Live) -> None:
+    before, pid = heard(live), live.train.pid("sandbox")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert why(live) == {"process": "its process is stopped by a signal"}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [alert.text for alert in told(live, "down")][-1].startswith("down: process: ")
+    back(live, before)
+
+
+def test_a_process_that_is_killed(live: Live) -> None:
+    before, downs = heard(live), len(told(live, "down"))
+    os.kill(live.train.pid("sandbox"), signal.SIGKILL)
+    assert live.train.until(lambda: why(live)) == {"process": "it does not run: failed"}
+    look(live)
+    assert len(told(live, "down")) == downs + 1
+    live.train.exchange.step(minutes=11)
     back(live, before)
