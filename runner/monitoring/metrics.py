@@ -91,7 +91,7 @@ FIGURES = (
 """Every figure of a bot. Money is in the stake currency; a counter begins anew with its process."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metrics:
     """Collects for a registry."""
 
