@@ -15,7 +15,8 @@ from runner.agent import records
 from runner.monitoring.store import FILE, LOOKS, Store
 from tests.agent.conftest import Lay
 from tests.agent.light import files, launched_by, light, project
-from tests.agent.live import Live, live_in_sandbox
+from tests.agent.live import Live
+from tests.exchange.test_live_bot import BEAT
 
 DAY = 24 * 3600
 
@@ -28,9 +29,26 @@ CREATE TABLE orders (order_id TEXT, ft_trade_id INT, ft_order_side TEXT, side TE
 """
 
 
+IMPATIENT = (
+    BEAT
+    + """
+    def bot_start(self, **kwargs):
+        import freqtrade.exchange.common
+        freqtrade.exchange.common.calculate_backoff = lambda *_: 0
+"""
+)
+"""Asks again at once what the exchange refuses: a turn of it takes no minute."""
+
+
 @pytest.fixture(scope="module")
 def live(lay: Lay) -> Iterator[Live]:
-    with live_in_sandbox(lay) as found:
+    with lay() as train:
+        train.secret("sandbox")
+        train.start()
+        release = train.release("1.0.0", IMPATIENT)
+        train.want("sandbox", release)
+        train.until_running("sandbox", release)
+        found = Live(train)
         found.step_until(lambda: len(found.open_trades()) == len(found.stops()) > 0)
         yield found
 

@@ -1,7 +1,7 @@
 """A replayed month of a healthy bot that trades with money: nobody is told of anything.
 
-Its candles take twelve hours, so that the month is played in half a minute; the benchmark plays one
-hour by hour.
+Its candles take a day, so that the month is played in half a minute; the benchmark plays one hour
+by hour.
 """
 
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ pytestmark = pytest.mark.freqtrade
 
 STEPS = 60
 CODE = (
-    BEAT.replace('"1h"', '"12h"')
-    .replace(".dt.hour % 4 == 0", ".dt.hour == 0")
-    .replace(".dt.hour % 4 == 2", ".dt.hour == 12")
+    BEAT.replace('"1h"', '"1d"')
+    .replace(".dt.hour % 4 == 0", ".dt.day % 2 == 0")
+    .replace(".dt.hour % 4 == 2", ".dt.day % 2 == 1")
 )
 
 
 @pytest.fixture(scope="module")
 def live(lay: Lay) -> Iterator[Live]:
     with lay() as train, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trains, "MANIFEST", trains.MANIFEST.replace("1h", "12h"))
+        patch.setattr(trains, "MANIFEST", trains.MANIFEST.replace("1h", "1d"))
         train.secret("sandbox")
         train.start()
         release = train.release("1.0.0", CODE)
