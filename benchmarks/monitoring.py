@@ -133,7 +133,7 @@ def _moments(begins: datetime, ends: datetime) -> Iterator[datetime]:
     while begins < ends:
         yield begins
         left = ends - begins
-        far, near = timedelta(minutes=20), timedelta(minutes=1)
+        far, near = timedelta(hours=1), timedelta(minutes=1)
         begins += far if left > FORTNIGHT else near if left > DAY else timedelta(seconds=10)
 
 

@@ -86,6 +86,10 @@ class Store:
 
     path: Path
     _opened: sqlite3.Connection | None = field(default=None, init=False)
+    _known: dict[tuple[str, str, str], tuple[int, int | None]] = field(
+        default_factory=dict, init=False
+    )
+    """The number of each series and when it was seen last: empty again when a write failed."""
 
     def add(self, seen: Iterable[Observation]) -> None:
         """Write down what was seen in a round.
@@ -96,8 +100,11 @@ class Store:
         if not rows:
             return
         with self._writing() as opened:
-            for each in rows:
-                self._insert(opened, each)
+            values = [self._row(opened, each) for each in rows]
+            marks = ", ".join("?" * (len(_COLUMNS) + 2))
+            opened.executemany(f"INSERT INTO {LOOKS.table} VALUES ({marks})", values)
+            last = [(at, series) for series, at, *_ in values]
+            opened.executemany("UPDATE series SET last = ? WHERE id = ?", last)
             self._roll(opened, _seconds(max(each.at for each in rows)))
 
     def spans(
@@ -161,22 +168,22 @@ class Store:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        self._known.clear()
 
-    def _insert(self, opened: sqlite3.Connection, seen: Observation) -> None:
+    def _row(self, opened: sqlite3.Connection, seen: Observation) -> tuple[int | float | None, ...]:
+        """What is written down of a look; a gap before it is, too."""
         at = _seconds(seen.at)
-        opened.execute(
-            "INSERT OR IGNORE INTO series (environment, strategy, release) VALUES (?, ?, ?)",
-            seen.series,
-        )
-        whose = "WHERE environment = ? AND strategy = ? AND release = ?"
-        query = f"SELECT id, last FROM series {whose}"
-        series, last = opened.execute(query, seen.series).fetchone()
+        if seen.series not in self._known:
+            added = "INSERT OR IGNORE INTO series (environment, strategy, release) VALUES (?, ?, ?)"
+            opened.execute(added, seen.series)
+            whose = "WHERE environment = ? AND strategy = ? AND release = ?"
+            query = f"SELECT id, last FROM series {whose}"
+            self._known[seen.series] = opened.execute(query, seen.series).fetchone()
+        series, last = self._known[seen.series]
         if last is not None and at - last > GAP.total_seconds():
             opened.execute("INSERT INTO gaps VALUES (?, ?, ?)", (series, last, at))
-        opened.execute("UPDATE series SET last = ? WHERE id = ?", (at, series))
-        values = (series, at, *_figures(seen))
-        marks = ", ".join("?" * len(values))
-        opened.execute(f"INSERT INTO {LOOKS.table} VALUES ({marks})", values)
+        self._known[seen.series] = series, at
+        return series, at, *_figures(seen)
 
     def _roll(self, opened: sqlite3.Connection, now: int) -> None:
         """Make minutes of looks and hours of minutes, as far as they are over."""
@@ -199,6 +206,7 @@ class Store:
         if level is HOURS:
             opened.execute("DELETE FROM gaps WHERE until < ?", (oldest,))
             opened.execute("DELETE FROM series WHERE last < ?", (oldest,))
+            self._known.clear()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

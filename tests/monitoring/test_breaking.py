@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.adapters import agent
 from pipelines.adapters.agent import BotHealth, Health, OfBots
+from pipelines.errors import ExitCode
 from runner.agent.alerts import Alert
 from tests.agent.conftest import Lay
 from tests.agent.live import CALM, Live, live_in_sandbox
@@ -83,6 +84,9 @@ def test_a_bot_that_trades_is_healthy_and_nobody_is_told_of_anything(live: Live)
     assert told(live, "down", "degraded", "recovered", "host", "clock") == []
     status = live.train.strategy("sandbox")
     assert (status.healthy, status.reasons) == (True, ())
+    ended = live.train.sluice("health", "sandbox", "beat")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (ExitCode.DONE, "healthy"), ended.stdout
+    assert live.train.sluice("health", "nowhere").returncode == ExitCode.BAD_INPUT
 
 
 def test_a_key_that_is_revoked(live: Live) -> None:

@@ -18,7 +18,7 @@ from tests.exchange.test_live_bot import BEAT
 
 pytestmark = pytest.mark.freqtrade
 
-STEPS = 60
+DAYS = 30
 CODE = (
     BEAT.replace('"1h"', '"1d"')
     .replace(".dt.hour % 4 == 0", ".dt.day % 2 == 0")
@@ -39,8 +39,8 @@ def live(lay: Lay) -> Iterator[Live]:
 
 
 def test_a_month_of_a_healthy_bot_raises_no_alarm_and_is_all_there(live: Live) -> None:
-    for _ in range(STEPS):
-        live.train.exchange.step(hours=12)
+    for _ in range(DAYS):
+        live.train.exchange.step(hours=24)
         live.tick()
     told = [alert for alert in live.train.alerts() if alert.kind]
     assert told == []
