@@ -84,14 +84,12 @@ class Beat:
     def _count(self, private: bool, began: float, error: Exception | None) -> None:
         self._calls += 1
         self._seconds += time.perf_counter() - began
-        if error is not None and _says_no(error):
-            self._failures += 1
-        if not private:
-            return
-        if error is None:
-            self._private, self._private_error = datetime.now(UTC), ""
-        elif _says_no(error):
+        failed = error is not None and not _is_answer(error)
+        self._failures += failed
+        if private and failed:
             self._private_failed, self._private_error = datetime.now(UTC), type(error).__name__
+        elif private:
+            self._private, self._private_error = datetime.now(UTC), ""
 
     def _write(self, bot: Any, turned: datetime | None, failed: str) -> None:
         frame = str(bot.config["timeframe"])
@@ -163,8 +161,8 @@ def _is_private(api: Any, given: tuple[Any, ...], named: dict[str, Any]) -> bool
     return key in map(str, headers.values()) or key in text
 
 
-def _says_no(error: Exception) -> bool:
-    """True unless the exchange has answered, and only this one order was not to its liking."""
+def _is_answer(error: Exception) -> bool:
+    """True when the exchange has answered, and only this one order was not to its liking."""
     import ccxt
 
-    return not isinstance(error, ccxt.InvalidOrder | ccxt.InsufficientFunds | ccxt.OrderNotFound)
+    return isinstance(error, ccxt.InvalidOrder | ccxt.InsufficientFunds | ccxt.OrderNotFound)

@@ -41,6 +41,7 @@ HOURS = Level("hours", 3600, timedelta(days=400))
 LEVELS = (LOOKS, MINUTES, HOURS)
 
 _JOURNAL_PAGES = 200
+_LARGEST = 2**63
 _BROKEN = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 
 _SUMS = ("looks", "healthy", "calls", "failures", "call_seconds")
@@ -198,7 +199,8 @@ class Store:
             opened.execute(_rolling(finer, level), {"since": since, "until": until})
             opened.execute("INSERT OR REPLACE INTO rolled VALUES (?, ?)", (level.table, until))
             self._forget(opened, finer, now)
-        self._forget(opened, HOURS, now)
+            if level is HOURS:
+                self._forget(opened, HOURS, now)
 
     def _forget(self, opened: sqlite3.Connection, level: Level, now: int) -> None:
         oldest = now - int(level.kept.total_seconds())
@@ -261,7 +263,9 @@ def _figures(seen: Observation) -> Iterator[int | float | None]:
     equity = dict.fromkeys(_EQUITY, seen.equity)
     for name in _COLUMNS:
         value = told.get(name, equity.get(name, getattr(seen, name, None)))
-        yield int(value.scaleb(PLACES)) if isinstance(value, Decimal) else value
+        whole = int(value.scaleb(PLACES)) if isinstance(value, Decimal) else value
+        # Of what is too large for the file nobody can tell.
+        yield whole if whole is None or abs(whole) < _LARGEST else None
 
 
 def _span(row: tuple[int | float | None, ...]) -> Span:

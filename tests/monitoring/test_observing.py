@@ -23,7 +23,7 @@ from pipelines.errors import CannotTell
 from runner.agent.cli import rounded
 from runner.agent.kept import Tally
 from runner.agent.launcher import Launcher
-from runner.monitoring import machine, metrics
+from runner.monitoring import machine, metrics, pulse
 from runner.monitoring.noted import Noted
 from runner.monitoring.store import FILE, LOOKS
 from tests.agent.light import Light, files, launched_by, light, project
@@ -166,6 +166,15 @@ def test_a_bot_that_nobody_measures_is_not_healthy_and_that_is_no_no(there: Ligh
     there.agent.observing.guard.noted[SEAT] = replace(NOTED, blind=("max_drawdown",))
     there.agent.tick()
     assert why(there) == {"limits": "could not be evaluated: max_drawdown"}
+
+
+def test_what_the_process_before_it_said_says_nothing_of_a_bot(there: Light) -> None:
+    path = there.database("test").with_name(pulse.FILE)
+    said = pulse.read(path)
+    assert said is not None
+    pulse.write(path, said.model_copy(update={"pid": said.pid + 1}))
+    there.agent.tick()
+    assert set(why(there)) == {"loop", "candles"}
 
 
 def test_after_a_round_that_failed_nobody_knows_whether_limits_hold(there: Light) -> None:

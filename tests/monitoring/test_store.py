@@ -79,6 +79,12 @@ def test_what_nobody_could_tell_stays_so_and_is_never_zero(store: Store) -> None
     assert store.spans(MINUTES, BEAT, NOON)[-1].figures["profit"] is None
 
 
+def test_what_is_too_large_for_the_file_is_unknown_and_the_rest_is_kept(store: Store) -> None:
+    store.add([seen(0, equity=Decimal(10**11))])
+    (span,) = store.spans(LOOKS, BEAT, NOON)
+    assert (span.figures["equity"], span.figures["profit"]) == (None, FULL["profit"])
+
+
 def test_minutes_and_hours_have_the_sum_the_last_the_most_and_the_range(store: Store) -> None:
     for number in range(361):
         worth = Decimal(1000 + (number % 7) - 3)
