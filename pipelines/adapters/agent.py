@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
+from pipelines.adapters.health import HealthReason
 from pipelines.documents import load_json
 from pipelines.domain.document import Document
 from pipelines.errors import AgentUnreachable, BadInput, CannotTell, Refused, SluiceError
@@ -181,39 +182,6 @@ class Explained(Document):
     predecessor: str | None
     sequence: int
     at: AwareDatetime
-
-
-class HealthReason(Document):
-    """Why something is not healthy, and since when. `unknown` is what could not be evaluated."""
-
-    check: str
-    text: str
-    since: AwareDatetime
-    state: Literal["failed", "unknown"] = "failed"
-
-
-class BotHealth(Document):
-    """Whether one bot can manage its orders; every reason why not."""
-
-    environment: str
-    strategy: str
-    release: str | None
-    healthy: bool
-    reasons: tuple[HealthReason, ...] = ()
-
-
-class Health(Document):
-    """The bots of a host, and what is wrong with the host itself."""
-
-    bots: tuple[BotHealth, ...]
-    host: tuple[HealthReason, ...] = ()
-
-
-class OfBots(Document):
-    """Some bots, by environment and strategy; empty names mean all."""
-
-    environment: str = ""
-    strategy: str = ""
 
 
 class StrategyStatus(Document):

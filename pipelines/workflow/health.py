@@ -1,7 +1,7 @@
 """How healthy the bots of a host are, as its agent has seen them."""
 
 from pipelines.adapters import agent
-from pipelines.adapters.agent import Health, OfBots
+from pipelines.adapters.health import Health, OfBots
 from pipelines.errors import BadInput
 from pipelines.workflow.place import Place
 

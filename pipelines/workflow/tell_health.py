@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from pipelines.adapters.agent import Health, HealthReason
+from pipelines.adapters.health import Health, HealthReason
 from pipelines.errors import ExitCode
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from pipelines.adapters.agent import Asked, BotHealth, Health, HealthReason, OfBots, read_args
+from pipelines.adapters.agent import Asked, read_args
+from pipelines.adapters.health import BotHealth, Health, HealthReason, OfBots
 from pipelines.domain.health import Ill, Standing
 from runner.agent.muster import Member
 from runner.agent.tick import Agent

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.adapters import agent
-from pipelines.adapters.agent import BotHealth, Health
+from pipelines.adapters.health import BotHealth, Health
 from runner.agent import records
 from runner.monitoring.store import FILE, LOOKS, Store
 from tests.agent.conftest import Lay

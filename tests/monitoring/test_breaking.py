@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from pipelines.adapters import agent
-from pipelines.adapters.agent import BotHealth, Health, OfBots
+from pipelines.adapters.health import BotHealth, Health, OfBots
 from pipelines.errors import ExitCode
 from runner.agent.alerts import Alert
 from tests.agent.conftest import Lay

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from pipelines.adapters.agent import Health
+from pipelines.adapters.health import Health
 from pipelines.domain.health import CALM_ROUNDS
 from pipelines.domain.protections import Unknown
 from pipelines.domain.worth import Exposure

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from pipelines.adapters.agent import BotHealth, Health, HealthReason
+from pipelines.adapters.health import BotHealth, Health, HealthReason
 from pipelines.errors import ExitCode
 from pipelines.workflow import tell_health
 

@@ -10,11 +10,11 @@ from pipelines.adapters.agent import (
     EnvironmentStatus,
     Explained,
     Flattening,
-    HealthReason,
     Said,
     Status,
     StrategyStatus,
 )
+from pipelines.adapters.health import HealthReason
 from pipelines.errors import ExitCode
 from pipelines.workflow import tell_train
 
