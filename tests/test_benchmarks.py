@@ -2,10 +2,13 @@
 
 import importlib
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -194,6 +197,25 @@ def test_the_agent_is_measured_beside_doing_it_by_hand(
     # Two bots do not share as much as twenty do, and two processes never share nothing.
     assert found["bot_memory_mb"].value < found["separate_bot_memory_mb"].value
     assert found["manual_seconds"].value > 1
+
+
+def test_a_year_of_observations_fills_every_level(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    monitoring = importlib.import_module("monitoring")
+    path, span = tmp_path / "observations.sqlite", timedelta(days=16)
+    monkeypatch.setattr(monitoring, "DAY", timedelta(minutes=30))
+    monkeypatch.setattr(monitoring, "FORTNIGHT", timedelta(hours=8))
+    assert 0 < monitoring.year(path, 1, span) < 2
+    with closing(sqlite3.connect(path)) as opened:
+        levels = ("looks", "minutes", "hours")
+        rows = [opened.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in levels]
+    assert rows[0] > 180
+    assert rows[1] > 450
+    assert rows[2] == 16 * 24 - 1
+    for name in ("exchange", "figures", "fleet", "monitoring", "train", "books", "holding"):
+        sys.modules.pop(name, None)
 
 
 TRIED = """

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import click
@@ -20,7 +21,7 @@ from pipelines.checks import backtest_job, unit
 from pipelines.cli.github import github
 from pipelines.cli.orphan import orphan
 from pipelines.cli.secrets import secrets
-from pipelines.domain import budget
+from pipelines.domain import budget, health
 from pipelines.domain.attack import BREAKS
 from pipelines.domain.candidate import Because
 from pipelines.domain.couplings import RULES
@@ -30,6 +31,7 @@ from pipelines.domain.entry import Entry
 from pipelines.domain.environment import Environment
 from pipelines.domain.evidence import Evidence
 from pipelines.domain.limits import Limit, Protections, Then
+from pipelines.domain.observation import Observation
 from pipelines.domain.planning import back_off
 from pipelines.domain.promotion import Approval, Risk
 from pipelines.domain.protections import BLIND
@@ -85,6 +87,9 @@ from runner.exchange.futures.floor import Floor
 from runner.exchange.futures.public import Public
 from runner.exchange.futures.trading import Trading
 from runner.exchange.messages import FaultName
+from runner.monitoring import metrics, store
+from runner.monitoring.heart import BEAT_SECONDS
+from runner.monitoring.observing import TIME_SECONDS
 from runner.systemd import Where, files
 from runner.telegram.danger import DANGER
 from runner.telegram.feed import OLDER
@@ -391,6 +396,48 @@ def test_every_command_and_figure_of_reconciling_is_told() -> None:
     each = weights.look(5, "spot", orders=False)
     assert f"A look weighs {each}:" in text
     assert budget.Spent().routine(0, weights.LIMITS["spot"]) // each == 11
+
+
+def test_every_check_kind_figure_and_metric_of_health_is_explained() -> None:
+    assert named("health", "Checks") == [check.value for check in health.Check]
+    kinds = {"down", "degraded", "stop", "clock", "host", "recovered"}
+    assert set(named("health", "What is told")) == kinds
+    figures = [
+        n for cell in rows("health", "Observations") for n in re.findall(r"`(\w+)`", cell[0])
+    ]
+    own = [n for n in Observation.model_fields if n not in (*_SERIES, "at", "healthy")]
+    assert sorted(figures) == sorted(own)
+    told = named("health", "Prometheus")
+    assert told == [figure.name for figure in metrics.FIGURES]
+    agents = metrics.Metrics(_NOBODY).collect()  # type: ignore[arg-type]
+    others = {each.name for each in agents} - set(told)
+    assert sorted(name for name in others if f"`{name}" not in read("health")) == []
+
+
+_SERIES = ("environment", "strategy", "release")
+_NOBODY = SimpleNamespace(
+    bots={},
+    rounds=0,
+    failed=0,
+    host=health.Host(1, 1, 1.0, {"binance": 0.0}),
+    standing=lambda _: None,
+)
+
+
+def test_the_figures_of_health_are_those_of_the_code() -> None:
+    text = " ".join(read("health").split())
+    assert f"end of a turn within {health.LOOP_SECONDS:.0f} seconds" in text
+    assert f"did so within {health.PRIVATE_SECONDS:.0f} seconds" in text
+    assert f"its timeframe and {health.CANDLE_SECONDS:.0f} seconds" in text
+    assert f"within {health.CLOCK_SECONDS:.0f} second of" in text
+    assert f"{health.DISK_BYTES >> 20} MiB are free where" in text
+    assert f"{health.MEMORY_BYTES >> 20} MiB are free |" in text
+    assert f"below {health.HOT_CELSIUS:.0f} °C" in text
+    assert f"lasts for {health.BLIND_SECONDS:.0f} seconds" in text
+    assert f"started after {health.START_SECONDS:.0f}." in text
+    assert health.CALM_ROUNDS == 3
+    assert (60, 60, timedelta(minutes=2)) == (TIME_SECONDS, BEAT_SECONDS, store.GAP)
+    assert [level.kept.days for level in store.LEVELS] == [1, 14, 400]
 
 
 def test_every_place_of_a_setting_that_is_imported_has_its_row() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
+from pipelines.adapters.health import HealthReason
 from pipelines.documents import load_json
 from pipelines.domain.document import Document
 from pipelines.errors import AgentUnreachable, BadInput, CannotTell, Refused, SluiceError
@@ -188,7 +189,7 @@ class StrategyStatus(Document):
     """One strategy in an environment. Releases are ids, money is in the stake currency.
 
     `handover` tells of bots that have to go and still have trades, empty when there are none. `pid`
-    is the process of its bot, null while none lives.
+    is the process of its bot, null while none lives. `reasons` say why it is not healthy.
     """
 
     name: str
@@ -203,6 +204,7 @@ class StrategyStatus(Document):
     decision: str
     handover: str = ""
     pid: int | None = None
+    reasons: tuple[HealthReason, ...] = ()
 
 
 class EnvironmentStatus(Document):

@@ -38,7 +38,10 @@ Kind = Literal[
 
 
 class Alert(Document):
-    """One alert. `strategy` is empty for an environment, both are for the host."""
+    """One alert. `strategy` is empty for an environment, both are for the host.
+
+    `kind` says in a word what it is about, where somebody sorts by that.
+    """
 
     at: AwareDatetime
     severity: Severity

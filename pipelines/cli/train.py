@@ -205,6 +205,24 @@ def status(options: Options, as_json: bool) -> ExitCode:
 @click.command()
 @click.argument("environment", default="")
 @click.argument("strategy", default="")
+@with_json
+@click.pass_obj
+def health(options: Options, environment: str, strategy: str, as_json: bool) -> ExitCode:
+    """Say which bots can manage their orders, and what keeps the others from it.
+
+    Exit code 1 when something is wrong, 3 when something could not be evaluated, or no bot is
+    there. 'sluice docs health' says what each check asks.
+    """
+    from pipelines.workflow import health as workflow
+    from pipelines.workflow import place, tell_health
+
+    here = place.find(options.root, options.home)
+    return tell_health.health(workflow.health(here, environment, strategy), as_json=as_json)
+
+
+@click.command()
+@click.argument("environment", default="")
+@click.argument("strategy", default="")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @with_json
 @click.pass_obj
@@ -241,4 +259,4 @@ def alerts(
 
 _DANGER = (*_HALTING, flatten, restart)
 
-COMMANDS = (deliver, promote, approve, *_TELLING, *_DANGER, status, alerts, history)
+COMMANDS = (deliver, promote, approve, *_TELLING, *_DANGER, status, health, alerts, history)

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.adapters.agent import Explained, Flattening, Status
 from pipelines.domain.promotion import ApprovalStatement
 from pipelines.errors import ExitCode
+from pipelines.workflow import tell_health
 
 _WIDTH = 100
 
@@ -81,8 +82,8 @@ def explained(explained: Explained, *, as_json: bool) -> ExitCode:
     for each in explained.reasons:
         print(f"  ✗ {each.because}: {each.text}" + (f" — {each.hint}" if each.hint else ""))
     for each in explained.grounds:
-        # What becomes of open trades speaks neither for it nor against it.
-        mark = "·" if each.because == "handover" else "✓"
+        # What becomes of open trades, and how the bot there does, is neither for it nor against.
+        mark = "·" if each.because in ("handover", "health") else "✓"
         print(f"  {mark} {each.because}: {each.text}" + (f" — {each.hint}" if each.hint else ""))
     return may_it
 
@@ -151,4 +152,6 @@ def _tables(status: Status) -> None:
                 console.print(f"  {each.name}: {each.decision}", markup=False)
             if each.handover:
                 console.print(f"  {each.name}: {each.handover}", markup=False)
+            for line in tell_health.lines(each.reasons):
+                console.print(f"  {each.name}: {line}", markup=False)
         console.print()

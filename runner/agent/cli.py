@@ -18,8 +18,8 @@ from pipelines.adapters.ledger import Ledger
 from pipelines.adapters.redaction import Redacting, Redactor
 from pipelines.adapters.secrets import SecretStore
 from pipelines.errors import BadInput, CannotTell, ExitCode, Refused, SluiceError
-from runner.agent import alone, keeping, settling
-from runner.agent.alerts import Alert, Alerts
+from runner.agent import alone, keeping, settling, watching
+from runner.agent.alerts import Alerts
 from runner.agent.crew import Crew
 from runner.agent.door import open_door
 from runner.agent.down import down as end_all
@@ -29,6 +29,7 @@ from runner.agent.launcher import Launcher
 from runner.agent.locks import Lock
 from runner.agent.messenger import Messenger
 from runner.agent.preparing import Rehearsal
+from runner.agent.rounds import rounded, told_of_host
 from runner.agent.seat import Seat
 from runner.agent.tick import Agent
 from runner.agent.verbs import Verbs
@@ -38,10 +39,10 @@ from runner.exchange.settings import freqtrade_settings
 
 logger = logging.getLogger(__name__)
 
+__all__ = ["cli", "main", "rounded"]
+
 TICK_SECONDS = 10.0
 _BUSY_SECONDS = 0.5
-_NOTHING_DONE = "nothing was done in this round: "
-
 _LINE = "%(asctime)s %(levelname)s %(message)s"
 _HIDDEN = Redactor()
 """What this process must never print: it grows with every secret that it meets."""
@@ -131,7 +132,7 @@ class _Opening:
             alerts, text = Alerts(self.house.alerts), f"the agent cannot run: {error.message}"
             # Whatever starts it again and again is not to fill the disk with one and the same.
             if [each.text for each in alerts.every()[-1:]] != [text]:
-                _alert(alerts, text)
+                told_of_host(alerts, text)
             raise
 
     def now(self) -> datetime:
@@ -163,10 +164,11 @@ class _Clock:
 
 @cli.command()
 @click.option("--tick", type=click.FloatRange(0.1), default=TICK_SECONDS, show_default=True)
+@watching.options
 @click.pass_obj
-def run(opening: _Opening, tick: float) -> None:
+def run(opening: _Opening, tick: float, metrics_port: int | None, heartbeat: str | None) -> None:
     """Run until SIGTERM. Bots go on without the agent, and it finds them again."""
-    stopping = False
+    stopping, heart = False, watching.heart(heartbeat, _HIDDEN)
 
     def stop(*_: object) -> None:
         nonlocal stopping
@@ -177,10 +179,11 @@ def run(opening: _Opening, tick: float) -> None:
     with opening.agent() as agent, opening.messenger() as messenger:
         door = open_door(opening.house.home, _HIDDEN, messenger.pid)
         verbs = Verbs(agent, opening.root)
+        watching.metrics(agent, metrics_port)
         try:
             while not stopping:
                 messenger.keep()
-                busy = rounded(agent)
+                busy = rounded(agent, heart.beat if heart else None)
                 door.serve(verbs.answer, _BUSY_SECONDS if busy else tick, lambda: stopping)
         finally:
             door.close()
@@ -230,26 +233,6 @@ def down(opening: _Opening) -> None:
 
 for command in (*keeping.COMMANDS, *alone.COMMANDS, settling.install):
     cli.add_command(command)
-
-
-def rounded(agent: Agent) -> bool:
-    """One tick; true while a bot is being started. What cannot be told is told and tried again."""
-    try:
-        for action in agent.tick():
-            logger.info("%s", action)
-        busy = agent.is_busy(agent.declared(), agent.clock())
-    except (SluiceError, OSError) as error:
-        text = error.message if isinstance(error, SluiceError) else str(error)
-        logger.warning("%s", text)
-        _alert(agent.alerts, f"{_NOTHING_DONE}{text}")
-        return False
-    agent.alerts.over("", "", _NOTHING_DONE)
-    return busy
-
-
-def _alert(alerts: Alerts, text: str) -> None:
-    """For the host as a whole, in the system's time: the agent's own clock may be what is gone."""
-    alerts.raise_(Alert(at=datetime.now(UTC), severity="money", kind="host", text=text))
 
 
 def _refuse_what_was_not_done(agent: Agent) -> None:

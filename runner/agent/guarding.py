@@ -55,6 +55,7 @@ from runner.agent.quotes import (
     settings_of,
 )
 from runner.agent.stopping import pairs_of
+from runner.monitoring.noted import Noted
 
 AT_WORK = (Phase.RUNNING, Phase.HALTED)
 BY = "agent"
@@ -113,6 +114,7 @@ class Guard:
     crew: Crew
     alerts: Alerts
     quotes: Quotes = field(init=False)
+    noted: dict[Key, Noted] = field(default_factory=dict)
     _watches: dict[Key, Watch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,6 +138,7 @@ class Guard:
             if key[0] in environments
         ]
         self._ask(seen)
+        noted: dict[Key, Noted] = {}
         exposed = {each.seat: exposure(each.kept, self.quotes.of(each.market)) for each in seen}
         for each in seen:
             limits = _limits(each.environment, environments.values())
@@ -148,6 +151,8 @@ class Guard:
             for item in fresh:
                 self._tell(each.key, item, now)
             self._keep(each.seat, watch)
+            noted[each.seat] = Noted.of(measured, watch, exposed[each.seat], each.tally)
+        self.noted = noted
 
     def _seen(
         self, record: Record, member: Member, environment: Environment, now: datetime

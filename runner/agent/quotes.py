@@ -1,7 +1,9 @@
 """The market's prices for those who measure bots: each exchange is asked once a round."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,12 +39,25 @@ class Quotes:
         """What it told."""
         return self._told.get(market, Unknown("nobody asked for prices"))
 
+    def time(self, market: Market, settings: Any) -> tuple[datetime | Unknown, float]:
+        """What time it is there, and the seconds that asking took."""
+        began = time.perf_counter()
+        try:
+            told = self._client(market, settings).ask("fetch_time")
+        except CannotTell as error:
+            self._clients.pop(market, None)
+            return Unknown(error.message), 0.0
+        return datetime.fromtimestamp(told / 1000, UTC), time.perf_counter() - began
+
+    def _client(self, market: Market, settings: Any) -> Client:
+        if market not in self._clients:
+            made = client_for(settings, "", "", "futures" if market[2] else "spot")
+            self._clients[market] = made
+        return self._clients[market]
+
     def _prices(self, market: Market, pairs: frozenset[str], settings: Any) -> Prices:
         try:
-            if market not in self._clients:
-                made = client_for(settings, "", "", "futures" if market[2] else "spot")
-                self._clients[market] = made
-            return _last(self._clients[market], pairs)
+            return _last(self._client(market, settings), pairs)
         except CannotTell as error:
             # Another address may be its own by now.
             self._clients.pop(market, None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from pipelines.adapters.alerts import Kind
 from pipelines.domain.budget import LATE
 from pipelines.domain.deployment import Phase
 from pipelines.domain.entry import ALL, Entry, Halted, Orphaned, Settled
@@ -32,12 +33,13 @@ TURN_SECONDS = 8.0
 
 @dataclass
 class Reconciling:
-    """Reconciles the accounts of a host, tick after tick."""
+    """Reconciles the accounts of a host, tick after tick. `looked` is what the last one saw."""
 
     house: House
     rehearsal: Rehearsal | None
     alerts: Alerts
     looking: Looking = field(init=False)
+    looked: tuple[Looked, ...] = field(default=(), init=False)
     _gone: dict[str, int] = field(default_factory=dict, init=False)
     _told: dict[Key, frozenset[str]] = field(default_factory=dict, init=False)
 
@@ -62,8 +64,8 @@ class Reconciling:
         except SluiceError as error:
             self._alert("money", ("", ""), f"could not be evaluated: {error.message}", now)
             return ()
-        looked = self.looking.look(every, now)
-        return tuple(entry for each in looked for entry in self._follow(each, record, now))
+        self.looked = self.looking.look(every, now)
+        return tuple(entry for each in self.looked for entry in self._follow(each, record, now))
 
     def disagreements(self, account: Account, now: datetime) -> tuple[str, ...]:
         """In what an account's book differs from what its bots know, at one look.
@@ -103,7 +105,8 @@ class Reconciling:
             case Orphan():
                 yield from self._orphaned(finding, looked.account, record, now)
             case MissingStop():
-                self._alert("money", (environment, finding.strategy), str(finding), now)
+                about = environment, finding.strategy
+                self._alert("money", about, str(finding), now, kind="stop")
             case _:
                 severity: Severity = "warning" if isinstance(finding, Stray) else "money"
                 owner = looked.account.owner(finding.pair)
@@ -155,8 +158,10 @@ class Reconciling:
                 self.alerts.over(key[0], each.strategy if each else ALL)
         self._told[key] = sure
 
-    def _alert(self, severity: Severity, key: Key, text: str, now: datetime) -> None:
-        self.alerts.raise_(alert_of(severity, key, text, now, "orphan"))
+    def _alert(
+        self, severity: Severity, key: Key, text: str, now: datetime, kind: Kind = "orphan"
+    ) -> None:
+        self.alerts.raise_(alert_of(severity, key, text, now, kind))
 
 
 def _entry(orphan: Orphan, environment: str, owner: str, now: datetime) -> Orphaned:

@@ -8,6 +8,7 @@ from pipelines.domain.entry import ALL
 from pipelines.domain.environment import Environment
 from pipelines.errors import CannotTell
 from runner.agent.about import Key
+from runner.agent.health import of_member
 from runner.agent.muster import Member
 from runner.agent.tick import BY, Agent
 
@@ -67,19 +68,21 @@ def _strategy(agent: Agent, key: Key, members: list[Member], going: list[Bot]) -
     if not decision and track.given_up:
         decision = track.given_up.reason
     at_work = member is not None and member.bot.phase in (Phase.RUNNING, Phase.HALTED)
+    health = of_member(agent.observing, member) if member else None
     return StrategyStatus(
         name=key[1],
         desired=wanted.promotion.release if wanted else None,
         running=running,
         verified=bool(wanted and wanted.verified),
         phase=(member.bot.phase if member else Phase.ABSENT).value,
-        healthy=at_work and not decision,
+        healthy=health is not None and health.healthy,
         open_trades=_open_trades(members),
         equity=_equity(member) if member and at_work else None,
         since=member.bot.since if member else None,
         decision=decision,
         handover="; ".join(_going(bot, members) for bot in going),
         pid=_pid(agent, member) if member else None,
+        reasons=health.reasons if health else (),
     )
 
 

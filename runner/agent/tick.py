@@ -24,7 +24,7 @@ from pipelines.domain.deployment import (
     Wanted,
     desired,
 )
-from pipelines.domain.entry import Entry, Escalated, Seen, Unverified, Verified
+from pipelines.domain.entry import Entry, Escalated, Unverified, Verified
 from pipelines.domain.lease import Taken, may_start_live
 from pipelines.domain.planning import plan
 from pipelines.domain.record import Record
@@ -41,16 +41,15 @@ from runner.agent.preparing import Deployable, deployable
 from runner.agent.reconciling import Reconciling
 from runner.agent.safety import Safety
 from runner.agent.seat import Seat
-from runner.agent.trades import closed_since
+from runner.agent.seeing import seen
 from runner.agent.weighing import Scales
+from runner.monitoring.observing import Observing
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=10)
 """For how long an agent that no longer renews keeps others from trading live."""
 
-SEEN_EVERY = timedelta(minutes=30)
-"""How often a release that goes on unchanged is written down as seen."""
 BY = "agent"
 
 
@@ -67,20 +66,32 @@ class Agent:
     head: Head = START
     refused: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     scales: Scales = field(init=False)
+    known: Declared | None = None
 
     def __post_init__(self) -> None:
         self.scales = Scales(self.crew.house, self.seat, lambda: self.record)
         self.clearance = Clearance(self.crew.house.home, self.crew.hidden, self.crew.rehearsal)
         self.reconciling = Reconciling(self.crew.house, self.crew.rehearsal, self.alerts)
         self.safety = Safety(self.crew, self.alerts)
+        looked = self.safety.guard, self.reconciling
+        self.observing = Observing(self.crew, *looked, self.alerts, self.clock)
 
     def tick(self) -> tuple[Action, ...]:
-        """One round. What goes wrong with one bot is told and does not keep others waiting.
+        """One round, and a look at what it leaves.
 
         :raises SluiceError: when nothing can be told of the whole: then nothing was done.
         """
-        now = self.clock()
-        train = self.declared()
+        now, whole = self.clock(), False
+        try:
+            self.known = self.declared()
+            actions = self._round(self.known, now)
+            whole = True
+        finally:
+            self.observing.look(lambda known: self.members(known, now), self.known, now, whole)
+        return actions
+
+    def _round(self, train: Declared, now: datetime) -> tuple[Action, ...]:
+        """What goes wrong with one bot is told and does not keep others waiting."""
         self.read()
         has_lease = self._lease(now)
         offer(self, train, now)
@@ -88,14 +99,15 @@ class Agent:
         # What another agent's bots do on an account is no orphan: nobody here could tell.
         manned = {environment for environment, _ in phases}
         own = {name: each for name, each in train.own.items() if has_lease or name in manned}
-        if seen := self.reconciling.round(own, self.record, phases, now):
-            self._append(*seen)
+        if found := self.reconciling.round(own, self.record, phases, now):
+            self._append(*found)
         self.safety.keep(self, train, now, has_lease=has_lease)
         actions = self._plan(train, now, has_lease=has_lease)
         self.refused = {}
         for action in actions:
             self._guarded(action, train, now)
-        self._see(train, now)
+        if there := tuple(seen(self.record, self.members(train, now).values(), now)):
+            self._append(*there)
         return actions
 
     def planned(self) -> tuple[Action, ...]:
@@ -106,8 +118,8 @@ class Agent:
         now, train = self.clock(), self.declared()
         self.read()
         lease = may_start_live(self.ledger.lease(), self.seat.holder, now)
-        seen = replace(self, record=foreseen(self, train, now))
-        return seen._plan(train, now, has_lease=lease)  # noqa: SLF001
+        there = replace(self, record=foreseen(self, train, now))
+        return there._plan(train, now, has_lease=lease)  # noqa: SLF001
 
     def declared(self) -> Declared:
         """What is declared now.
@@ -266,19 +278,6 @@ class Agent:
             self._alert("money", member.bot.key, text, now, "stop")
         else:
             self.crew.pause(member, Phase.PAUSED, now)
-
-    def _see(self, train: Declared, now: datetime) -> None:
-        """Write down that releases still run, and what they have closed."""
-        for member in self.members(train, now).values():
-            key = member.bot.key
-            stay = self.record.track(*key).current
-            at_work = member.bot.phase in (Phase.RUNNING, Phase.HALTED)
-            if stay is None or stay.digest != member.bot.digest or not at_work:
-                continue
-            closed = closed_since(member.database, stay.promotion.at)
-            due = stay.seen is None or now - stay.seen >= SEEN_EVERY
-            if closed is not None and (due or closed != stay.closed):
-                self._append(Seen(**about(key, member.bot.digest), closed=closed, at=now))
 
     def _escalate(self, key: Key, reason: str, now: datetime) -> None:
         current = self.record.track(*key).current

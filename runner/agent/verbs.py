@@ -20,6 +20,7 @@ from runner.agent.deciding import Deciding
 from runner.agent.declared import Declared
 from runner.agent.entering import may_enter, stored
 from runner.agent.halting import Stop
+from runner.agent.health import Healths, of_member
 from runner.agent.newsroom import Newsroom
 from runner.agent.orphans import Orphans
 from runner.agent.telling import Telling
@@ -54,7 +55,12 @@ class Verbs:
 
     @property
     def _reading(self) -> dict[str, Callable[[Asked], JsonValue]]:
-        return {"explain": self._explain, "status": self._status, "history": self._history}
+        return {
+            "explain": self._explain,
+            "status": self._status,
+            "health": Healths(self.agent).answer,
+            "history": self._history,
+        }
 
     def _explain(self, asked: Asked) -> JsonValue:
         given = read_args(asked, Explain)
@@ -69,7 +75,11 @@ class Verbs:
             environment=environment.name,
             eligible=isinstance(answer, Eligible),
             reasons=() if isinstance(answer, Eligible) else _said(answer.reasons),
-            grounds=(*_said(answer.grounds), *self._handover(release, environment, train, answer)),
+            grounds=(
+                *_said(answer.grounds),
+                *self._handover(release, environment, train, answer),
+                *self._health(release, environment, train),
+            ),
             predecessor=track.current.digest if track.current else None,
             sequence=track.promotions + 1,
             at=now,
@@ -102,6 +112,17 @@ class Verbs:
             for each in farewell.objections:
                 hint = f"sluice approve --accept {each.risk}" if each.risk else ""
                 yield Said(because="handover", text=str(each), hint=hint)
+
+    def _health(self, release: Stored, environment: Environment, train: Declared) -> Iterator[Said]:
+        """What keeps the bot that is there from managing its orders."""
+        key = environment.name, release.release.name
+        for member in self.agent.members(train, self.agent.clock()).values():
+            told = of_member(self.agent.observing, member).reasons if member.bot.key == key else ()
+            for each in told:
+                since = f"{each.since:%Y-%m-%d %H:%M} UTC"
+                runs = member.record.promotion.release
+                text = f"{runs} is not healthy since {since}: {each.check}: {each.text}"
+                yield Said(because="health", text=text)
 
     def _status(self, _: Asked) -> JsonValue:
         return status.status(self.agent).model_dump(mode="json")

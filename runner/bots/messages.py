@@ -130,11 +130,16 @@ class Import(Document):
 TALLY = "orders.jsonl"
 """Beside what a bot has loaded: what it does with orders, one line each."""
 
-Deed = Literal["began", "sent", "rejected", "cancelled"]
+Deed = Literal["began", "sent", "placed", "rejected", "cancelled"]
 
 
 class Done(Document):
-    """What a bot has done with an order. Sent is also what is refused then."""
+    """What a bot has done with an order. Sent is also what is refused then.
+
+    One that was placed has its number, and the close of the candle that it was sent by.
+    """
 
     at: AwareDatetime
     deed: Deed
+    order: str = ""
+    signal: float | None = None

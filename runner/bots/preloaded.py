@@ -33,6 +33,7 @@ from pipelines.freqtrade.lean import lean
 from runner.bots.logs import Pump, Rotating
 from runner.bots.messages import LARGEST, TALLY, Ended, Holder, Launch, Launched, Told
 from runner.bots.view import show
+from runner.monitoring import pulse
 
 _API = (
     "api_analysis",
@@ -75,6 +76,7 @@ _PRELOADED = (
     "uvicorn.protocols.websockets.auto",
     "uvloop",
     # Ours, which import freqtrade: not before this process is told to be lean.
+    "runner.bots.beating",
     "runner.bots.following",
     "runner.bots.loaded",
     "runner.bots.tally",
@@ -161,7 +163,7 @@ def _freeze() -> None:
 
 def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
     """Be the bot, in the fork: nothing of the parent goes on after this."""
-    from runner.bots import loaded, tally
+    from runner.bots import beating, loaded, tally
 
     code = 70
     try:
@@ -183,6 +185,7 @@ def _become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         redactor = Redactor(Secret(text) for text in told.hidden)
         pump = Pump(Rotating(Path(launch.log)), redactor.stream())
         tally.count(Path(launch.loaded).resolve().with_name(TALLY))
+        beating.beat(Path(launch.loaded).resolve().with_name(pulse.FILE))
         loaded.report(Path(launch.loaded).resolve())
         code = _trade(launch)
         pump.close()

@@ -36,7 +36,8 @@ def count(to: Path) -> None:
         exchange = self.freqtrade.exchange
         for name, deed in _DEEDS.items():
             setattr(exchange, name, _counted(getattr(exchange, name), deed, to))
-        _write(to, "began")
+        exchange.create_order = _placed(exchange.create_order, self.freqtrade, to)
+        _write(Done(at=datetime.now(UTC), deed="began"), to)
 
     worker._init = then_count  # noqa: SLF001
 
@@ -45,19 +46,34 @@ def _counted(call: Callable[..., Any], deed: Deed, to: Path) -> Callable[..., An
     @functools.wraps(call)
     def counted(*given: Any, **named: Any) -> Any:
         # Written before it is done: what is killed in between counts, too.
-        _write(to, deed)
+        _write(Done(at=datetime.now(UTC), deed=deed), to)
         try:
             return call(*given, **named)
         except Exception as error:
             if deed == "sent" and isinstance(error.__cause__, ccxt.ExchangeError):
-                _write(to, "rejected")
+                _write(Done(at=datetime.now(UTC), deed="rejected"), to)
             raise
 
     return counted
 
 
-def _write(to: Path, deed: Deed) -> None:
-    line = Done(at=datetime.now(UTC), deed=deed).model_dump_json().encode() + b"\n"
+def _placed(call: Callable[..., Any], bot: Any, to: Path) -> Callable[..., Any]:
+    """Write down by which candle an order was sent: what it cost more than that is slippage."""
+
+    @functools.wraps(call)
+    def placed(*given: Any, **named: Any) -> Any:
+        order = call(*given, **named)
+        table, _ = bot.dataprovider.get_analyzed_dataframe(named["pair"], bot.config["timeframe"])
+        signal = None if table is None or table.empty else float(table["close"].iloc[-1])
+        number = str(order["id"])
+        _write(Done(at=datetime.now(UTC), deed="placed", order=number, signal=signal), to)
+        return order
+
+    return placed
+
+
+def _write(done: Done, to: Path) -> None:
+    line = done.model_dump_json(exclude_defaults=True).encode() + b"\n"
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     try:
         if to.exists() and to.stat().st_size > LARGEST:

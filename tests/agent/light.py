@@ -24,6 +24,7 @@ from pipelines.adapters.versions import tool_versions
 from pipelines.domain.deployment import Refuse
 from pipelines.domain.entry import Entry
 from pipelines.domain.promotion import ApprovalStatement
+from pipelines.domain.protections import Unknown
 from pipelines.domain.release import Release
 from runner.agent.about import Key
 from runner.agent.alerts import Alerts
@@ -38,6 +39,7 @@ from runner.agent.stopping import Stopped
 from runner.agent.tick import Agent
 from runner.agent.verbs import Verbs
 from runner.bots.messages import Launch, Told
+from runner.monitoring.noted import Noted
 from tests.agent.train import Train, laid, made
 
 START = datetime(2022, 3, 1, tzinfo=UTC)
@@ -83,6 +85,18 @@ class _OnePython(Launcher):
 
 class _NoExchange:
     """Light bots trade nowhere: nothing is asked of an exchange about them."""
+
+    looked: tuple[Looked, ...] = ()
+
+    def __init__(self) -> None:
+        self.noted: dict[Key, Noted] = {}
+
+    @property
+    def quotes(self) -> "_NoExchange":
+        return self
+
+    def time(self, *_: object) -> tuple[Unknown, float]:
+        return Unknown("there is no exchange"), 0.0
 
     def started(self, *_: object, **__: object) -> tuple[str, ...]:
         return ()
@@ -140,6 +154,7 @@ class Light:
             lambda: self.now,
         )
         agent.clearance = agent.reconciling = agent.safety = _NoExchange()
+        agent.observing.guard = agent.observing.reconciling = agent.safety
         return agent  # type: ignore[no-any-return]
 
     def open(self) -> None:

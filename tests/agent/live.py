@@ -85,7 +85,9 @@ class Live:
         return list(told)
 
     def money(self) -> list[Alert]:
-        return self.train.alerts("money")
+        """What was told about money, but for how the bot does."""
+        health = ("down", "degraded")
+        return [alert for alert in self.train.alerts("money") if alert.kind not in health]
 
     def ask(self, verb: str, orphan: str) -> Any:
         return agent.ask(self.train.home, verb, OfOrphan(orphan=orphan), 200)

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.bots.messages import LARGEST, Ended, Holder, Launch, Launched, Loaded, Told
+from runner.monitoring import pulse
+from runner.monitoring.pulse import Pulse
 
 
 def digest(content: bytes) -> str:
@@ -122,6 +124,9 @@ def become(launch: Launch, secrets: int, lock: int) -> NoReturn:
         making = home / f"{launch.loaded}.{os.getpid()}"
         making.write_text(loaded(launch, config, source).model_dump_json() + "\n")
         making.replace(home / launch.loaded)
+        now = datetime.now(UTC)
+        said = Pulse(pid=os.getpid(), at=now, timeframe=3600, turned=now, candle=now, private=now)
+        pulse.write((home / launch.loaded).with_name(pulse.FILE), said)
         serve(listening, config)
     finally:
         os._exit(70)

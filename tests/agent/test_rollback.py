@@ -87,7 +87,7 @@ def test_a_release_that_meets_open_trades_is_refused_with_that_reason(
     assert (refused.running, refused.desired) == (str(old.id), str(new.id))
     assert refused.decision == "open trades"
     assert refused.phase == "draining", "what runs goes on looking after its trades"
-    assert not refused.healthy
+    assert refused.healthy, "it can manage them"
     told = [alert.text for alert in train.alerts()]
     assert told == ["drains: another release takes its place", "Refuse: open trades"]
 

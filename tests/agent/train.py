@@ -38,6 +38,9 @@ from tests.exchange.test_live_bot import BEAT
 PATIENCE_SECONDS = 240
 """Until a test gives up waiting: importing freqtrade takes long on a busy machine."""
 
+FIRST_TURN_SECONDS = 10
+"""Until a bot that runs has come to the end of its first turn: before nobody calls it healthy."""
+
 MANIFEST = """\
 class: Beat
 version: {version}
@@ -159,7 +162,7 @@ class Train:
             return found if found.phase == phase else None
 
         found: StrategyStatus = self.until(there)
-        return found
+        return self._turned(environment, found) if phase == "running" else found
 
     def until_running(self, environment: str, release: Release) -> StrategyStatus:
         """A strategy, once its bot trades and is exactly this release."""
@@ -169,7 +172,13 @@ class Train:
             is_it = found.running == str(release.id) and found.verified
             return found if is_it and found.phase == "running" else None
 
-        found: StrategyStatus = self.until(there)
+        return self._turned(environment, self.until(there))
+
+    def _turned(self, environment: str, found: StrategyStatus) -> StrategyStatus:
+        """A strategy, once its bot has come to the end of a turn, if it does so soon."""
+        until = time.monotonic() + FIRST_TURN_SECONDS
+        while not found.healthy and time.monotonic() < until:
+            found = self.strategy(environment)
         return found
 
     def step(self, hours: int) -> None:

@@ -14,6 +14,7 @@ from pipelines.adapters.agent import (
     Status,
     StrategyStatus,
 )
+from pipelines.adapters.health import HealthReason
 from pipelines.errors import ExitCode
 from pipelines.workflow import tell_train
 
@@ -31,6 +32,7 @@ BEAT = StrategyStatus(
     since=NOW,
     decision="open trades",
     handover="beat@1.0.0+11111111 goes, open trades: 2, way: drain",
+    reasons=(HealthReason(check="candles", text="old", since=NOW),),
 )
 STATUS = Status(
     environments=(
@@ -83,6 +85,7 @@ def test_people_see_what_is_wanted_what_runs_and_what_keeps_them_apart(capsys: C
     assert all(cell in row for cell in (*cells, "2022-03-01 12:00")), row
     assert "beat: open trades" in said
     assert "beat: beat@1.0.0+11111111 goes, open trades: 2, way: drain" in said
+    assert "beat: ✗ candles: old, since 2022-03-01 12:00 UTC" in said
 
 
 def test_machines_get_one_line_with_money_as_text(capsys: Capture) -> None:
@@ -94,7 +97,7 @@ def test_machines_get_one_line_with_money_as_text(capsys: Capture) -> None:
     (beat,) = told["strategies"]
     assert set(beat) == {
         "name", "desired", "running", "verified", "phase", "healthy", "open_trades", "equity",
-        "since", "decision", "handover", "pid",
+        "since", "decision", "handover", "pid", "reasons",
     }  # fmt: skip
     assert (beat["equity"], beat["since"]) == ("249.5", "2022-03-01T12:00:00Z")
     assert Status.model_validate_json(line) == STATUS

@@ -120,7 +120,7 @@ class Looking:
                 found[each.key] = self._one(account, memory, now)
             except CannotTell as error:
                 memory.trouble = error.message
-                if any(kind in error.message for kind in _OF_THE_KEY):
+                if is_of_the_key(error.message):
                     # Another one may be on the host by the next look.
                     memory.client = None
                 if "RequestTimeout" in error.message or "NetworkError" in error.message:
@@ -231,6 +231,11 @@ class Looking:
         if old or not set(pairs) <= set(memory.prices):
             memory.prices, memory.priced = client.prices(pairs), real
         return memory.prices
+
+
+def is_of_the_key(trouble: str) -> bool:
+    """True when the exchange does not take the key: asking again will not help."""
+    return any(kind in trouble for kind in _OF_THE_KEY)
 
 
 def _books(account: Account, pairs: Iterable[str]) -> tuple[BotBook, ...]:
