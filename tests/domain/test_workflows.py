@@ -175,3 +175,12 @@ def test_a_group_of_a_job_that_deploys_nothing_may_be_shared() -> None:
     assert violations(project(halt=halt, check=shared)) == ()
     promote = put(TREES["promote.yml"], ("concurrency", "group"), group)
     assert {each.rule for each in violations(project(halt=halt, promote=promote))} == {"emergency"}
+
+
+def test_an_action_that_uses_itself_is_opened_once() -> None:
+    text = b"runs: {using: composite, steps: [{uses: ./.github/actions/a}, {run: evil}]}\n"
+    job = JOB % "{uses: ./.github/actions/a}"
+    flow = model.workflow("x.yml", read(f"on: push\njobs: {{a: {job}}}\n".encode(), "x.yml"))
+    action = model.action("a.yml", read(text, "a.yml"))
+    found = violations(Project({"x.yml": flow}, {".github/actions/a": action}))
+    assert [each.file for each in found if each.rule == "one-call"] == ["a.yml"]
