@@ -116,7 +116,7 @@ def bots(root: Path, train: Any, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def talk(bots: Light, stand_in: Any) -> Iterator[Talk]:
     there = Talk(bots, stand_in.bot())
-    there.until(lambda: there.api.calls("getUpdates"))
+    there.until(lambda: there.api.calls("getMe"))
     yield there
     there.close()
 
