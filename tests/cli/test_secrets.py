@@ -70,6 +70,21 @@ def test_a_secret_is_set_listed_rotated_and_forgotten_and_never_shown(
     assert VALUE.encode() not in on_disk
 
 
+def test_the_agent_s_own_token_is_kept_beside_those_of_environments(
+    sluice: Sluice, project: Path, home: Path
+) -> None:
+    refused = sluice("set", "prod", "telegram_token", value=VALUE)
+    assert (refused.returncode, "needs no secret" in refused.stderr) == (2, True)
+    assert "telegram" not in sluice("list").stdout
+    (project / "environments" / "telegram.yaml").write_text("chats: [1]\nusers: {ann: 2}\n")
+    listed = sluice("list")
+    assert "telegram_token     missing" in listed.stdout
+    ended = sluice("set", "telegram", "telegram_token", value=f"{VALUE}\n")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert kept(home, Scope("telegram")) == {SecretName.TELEGRAM_TOKEN: VALUE}
+    assert sluice("set", "telegram", "exchange_key", value=VALUE).returncode == 2
+
+
 def test_the_list_tells_machines_what_is_kept_and_missing(sluice: Sluice) -> None:
     sluice("set", "prod", "exchange_key", value=VALUE)
     ended = sluice("list", "prod", "--json")
