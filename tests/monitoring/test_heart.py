@@ -127,7 +127,7 @@ def test_a_watcher_that_is_slow_delays_no_round_and_gets_one_beat_at_a_time(
     began = time.monotonic()
     for _ in range(100):
         rounded(agent, heart.beat)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5, "an answer would have taken ten"
     watcher.until(1)
     watcher.may.set()
     rest(heart)
