@@ -1,6 +1,5 @@
 """The market's prices for those who measure bots: each exchange is asked once a round."""
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,15 +38,14 @@ class Quotes:
         """What it told."""
         return self._told.get(market, Unknown("nobody asked for prices"))
 
-    def time(self, market: Market, settings: Any) -> tuple[datetime | Unknown, float]:
-        """What time it is there, and the seconds that asking took."""
-        began = time.perf_counter()
+    def time(self, market: Market, settings: Any) -> datetime | Unknown:
+        """What time it is there."""
         try:
             told = self._client(market, settings).ask("fetch_time")
         except CannotTell as error:
             self._clients.pop(market, None)
-            return Unknown(error.message), 0.0
-        return datetime.fromtimestamp(told / 1000, UTC), time.perf_counter() - began
+            return Unknown(error.message)
+        return datetime.fromtimestamp(told / 1000, UTC)
 
     def _client(self, market: Market, settings: Any) -> Client:
         if market not in self._clients:

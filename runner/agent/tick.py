@@ -192,7 +192,7 @@ class Agent:
                 self.crew.start(self._fresh(train, wanted, berth, now), now)
             case Restart(bot, drains):
                 ended = f"it ended by itself: {bot.failures} in a row"
-                self._alert("warning", bot.key, ended, now, "down")
+                self._alert("warning", bot.key, ended, now, "deployment")
                 owner = self.scales.owner(self.members(train, now)[bot.seat])
                 given = owner.environment, owner.promotion, train.trust, self.record, owner.berth
                 of = self._cleared(train, deployable(self.crew.house, *given), now, again=True)

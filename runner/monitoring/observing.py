@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -246,16 +246,17 @@ class Observing:
         return environment.exchange.name, skew
 
     def _ahead(self, market: Market, settings: Any) -> float | Unknown:
-        """The seconds that are sure: how long the answer was under way is not."""
+        """The seconds that are sure: it was told at some moment between two looks at the clock."""
         try:
-            now = self.clock()
+            before = self.clock()
+            told = self.guard.quotes.time(market, settings)
+            after = self.clock()
         except SluiceError as error:
             return Unknown(error.message)
-        told, took = self.guard.quotes.time(market, settings)
         if isinstance(told, Unknown):
             return told
-        ahead = (now + timedelta(seconds=took / 2) - told).total_seconds()
-        return max(abs(ahead) - took / 2, 0.0) * (1 if ahead > 0 else -1)
+        nearest = min(max(told, before), after)
+        return (nearest - told).total_seconds()
 
     @property
     def _is_stepped(self) -> bool:

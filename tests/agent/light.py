@@ -95,8 +95,8 @@ class _NoExchange:
     def quotes(self) -> "_NoExchange":
         return self
 
-    def time(self, *_: object) -> tuple[Unknown, float]:
-        return Unknown("there is no exchange"), 0.0
+    def time(self, *_: object) -> Unknown:
+        return Unknown("there is no exchange")
 
     def started(self, *_: object, **__: object) -> tuple[str, ...]:
         return ()

@@ -26,6 +26,10 @@ CODE = (
 )
 
 
+HEALTH = ("down", "degraded", "stop", "recovered", "host", "clock")
+"""What an alarm about a healthy bot would be about."""
+
+
 @pytest.fixture(scope="module")
 def live(lay: Lay) -> Iterator[Live]:
     with lay() as train, pytest.MonkeyPatch.context() as patch:
@@ -42,7 +46,7 @@ def test_a_month_of_a_healthy_bot_raises_no_alarm_and_is_all_there(live: Live) -
     for _ in range(DAYS):
         live.train.exchange.step(hours=24)
         live.tick()
-    told = [alert for alert in live.train.alerts() if alert.kind]
+    told = [alert for alert in live.train.alerts() if alert.kind in HEALTH]
     assert told == []
     (release,) = Store(live.train.home / FILE).releases("sandbox", "beat")
     day = live.train.exchange.now - timedelta(days=1)
@@ -59,4 +63,4 @@ def test_a_month_of_a_healthy_bot_raises_no_alarm_and_is_all_there(live: Live) -
     assert isinstance(slippage, Decimal)
     assert abs(slippage) < Decimal("0.05")
     assert last["failures"] == 0
-    assert last["calls"]
+    assert any(look.figures["calls"] for look in looks)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ import yaml
 from pipelines.adapters.secrets import SecretStore
 from pipelines.domain.secret import Secret
 from pipelines.domain.telegram import FILE, TOKEN
+from pipelines.domain.worth import Exposure
 from runner.agent.alerts import Alert
 from runner.agent.door import open_door
+from runner.agent.kept import Tally
 from runner.agent.messenger import Messenger
 from runner.agent.verbs import Verbs
+from runner.monitoring.noted import Noted
 from tests.agent.light import Light, files, launched_by, light, project
 from tests.exchange.test_live_bot import BEAT
 from tests.telegram.bot_api import ANN, BOB, CHAT, OTHER_CHAT, STRANGER, BotApi
 
 PATIENCE = 60.0
+MEASURED = Noted(equity=Decimal(1000), exposure=Exposure({}), tally=Tally(sent=0, rejected=0))
 
 
 @dataclass
@@ -112,6 +117,8 @@ def bots(root: Path, train: Any, tmp_path_factory: pytest.TempPathFactory) -> It
             there.deliver((tar, dsse))
             there.settle()
             there.trades("test", opened=1, closed=3)
+            # No guard measures a light bot.
+            there.agent.observing.guard.noted["test", "beat"] = MEASURED
             there.agent.tick()
             yield there
     finally:
