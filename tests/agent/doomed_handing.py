@@ -286,6 +286,8 @@ def case(stage: Stage, state: str, at: int, victim: str) -> dict[str, Any]:
         stands.append(stage.stand())
     bots = stage.bots()
     healed, *_ = forked(stage, 0, "")
+    # What the new release has just bought itself gets its stop in the bot's next turn.
+    stage.step(60)
     return {
         "state": state, "at": at, "victim": victim, "ended": ended, "counted": counted,
         "between": stands[0][0], "second": stands[-1][0], "told": stands[-1][1],

@@ -122,13 +122,6 @@ def test_within_two_rounds_it_has_both_or_a_human_knows(played: Lines) -> None:
         assert not unsafe or any(each.startswith(ESCALATED) for each in line["told"]), line
 
 
-def test_a_cut_line_is_cut_for_the_agent_as_well(played: Lines) -> None:
-    for line in played:
-        was_cut = line["victim"] == "exchange" and line["counted"] >= line["at"]
-        if was_cut and line["state"] == "stop":
-            assert any("could not be evaluated" in each for each in line["told"]), line
-
-
 def test_there_never_are_two(played: Lines) -> None:
     assert {line["bots"] for line in played} <= {0, 1}
     for line in played:
