@@ -152,8 +152,8 @@ class Stage(doomed.Told):
             if state == "none":
                 return
             # The rest of such an order waits for as long as the fault lasts.
-            self._partly("BUY", 3 * 3600)
-            self._until(lambda b: any(trade.filled for trade in b.open), seat)
+            self._partly("BUY", 12 * 3600)
+            self._until(lambda b: any(trade.filled for trade in b.open), seat, rest.close_all)
             return
         self._until(lambda b: len(b.open) == 2 and all(trade.stops for trade in b.open), seat)
         if state == "stop":
@@ -173,16 +173,23 @@ class Stage(doomed.Told):
         fault = Fault(name="partial_fill", side=side, seconds=seconds, by=Decimal("0.5"))
         remote.ask(self.ready, "fault", fault)
 
-    def _until(self, so: Any, seat: str) -> None:
+    def _until(self, so: Any, seat: str, otherwise: Any = None) -> None:
+        # What nobody has taken after ten minutes is cancelled: it is looked at before that.
+        looks, seconds = (6, 95) if otherwise else (1, 60)
         for _ in range(10):
             if so(self.books()[seat]):
                 return
             # A little after the hour, while orders of that hour may still be open.
             now = remote.ask(self.ready, "status").now
             self.step(3600 - now.minute * 60 - now.second + 1)
-            if so(self.books()[seat]):
-                return
-            self.step(60)
+            for _ in range(looks):
+                if so(self.books()[seat]):
+                    return
+                self.step(seconds)
+            if otherwise and not so(self.books()[seat]):
+                # It was filled too late, or at once: another hour, another order.
+                otherwise()
+                self.step(60)
         raise AssertionError(f"{self.books()[seat].open}")
 
     def stand(self) -> Stand:
@@ -279,6 +286,8 @@ def case(stage: Stage, state: str, at: int, victim: str) -> dict[str, Any]:
         stands.append(stage.stand())
     bots = stage.bots()
     healed, *_ = forked(stage, 0, "")
+    # What the new release has just bought itself gets its stop in the bot's next turn.
+    stage.step(60)
     return {
         "state": state, "at": at, "victim": victim, "ended": ended, "counted": counted,
         "between": stands[0][0], "second": stands[-1][0], "told": stands[-1][1],

@@ -52,6 +52,8 @@ MOST_STEPS = int(os.environ.get("SLUICE_KILLED_STEPS", "3"))
 SEED = int(os.environ.get("SLUICE_KILLED_SEED", "1"))
 """Which steps these are, and who dies: another number, another part of the whole."""
 
+ESCALATED = ("warning: ", "money: ")
+
 Lines = list[dict[str, Any]]
 
 
@@ -106,15 +108,18 @@ def test_a_position_has_exactly_one_manager_and_a_stop_whoever_died(played: Line
     for line in played:
         died = -signal.SIGKILL if line["victim"] in ("agent", "both") else 0
         # With fewer trades there are fewer steps: it may have been done before the deadly one.
-        assert line["ended"] == died or (line["state"] != "stop" and not line["ended"]), line
+        was_done = (line["ended"], line["counted"] < line["at"]) == (0, True)
+        assert line["ended"] == died or was_done, line
     for line in played:
         assert all(told == [1, 1] for told in line["after"].values()), line
 
 
-def test_within_two_rounds_somebody_looks_after_it_or_a_human_knows(played: Lines) -> None:
+def test_within_two_rounds_it_has_both_or_a_human_knows(played: Lines) -> None:
     for line in played:
-        alone = [coin for coin, (managers, _) in line["second"].items() if managers != 1]
-        assert not alone or line["told"], line
+        # An exit that is on its way takes the place of a stop.
+        stops = (1,) if line["state"] == "stop" else (0, 1)
+        unsafe = [told for told in line["second"].values() if told[0] != 1 or told[1] not in stops]
+        assert not unsafe or any(each.startswith(ESCALATED) for each in line["told"]), line
 
 
 def test_there_never_are_two(played: Lines) -> None:

@@ -8,7 +8,7 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 
-from runner.exchange.settings import Market, ccxt_settings, freqtrade_settings
+from runner.exchange.settings import Market, ccxt_settings, freqtrade_settings, of_market
 
 HERE = "http://127.0.0.1:4321"
 
@@ -47,3 +47,12 @@ def test_spot_has_no_margin_mode() -> None:
     assert settings["trading_mode"] == "spot"
     assert "margin_mode" not in settings
     assert settings["exchange"]["ccxt_config"]["options"]["fetchMarkets"] == {"types": ["spot"]}
+
+
+@pytest.mark.parametrize("made_for", get_args(Market))
+@pytest.mark.parametrize("market", get_args(Market))
+def test_settings_of_one_market_become_those_of_another(made_for: Market, market: Market) -> None:
+    """The agent is told of an exchange once, and its bots trade both."""
+    there = freqtrade_settings(HERE, "", "", 60, made_for)["exchange"]
+    expected = freqtrade_settings(HERE, "", "", 60, market)["exchange"]
+    assert of_market(there, market) == expected
