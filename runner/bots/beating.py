@@ -5,6 +5,7 @@ that was asked is missed. freqtrade's own `/health` goes on while no call succee
 """
 
 import functools
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -17,6 +18,21 @@ from freqtrade.exchange import timeframe_to_seconds
 
 from runner.monitoring import pulse
 from runner.monitoring.pulse import Pulse
+
+logger = logging.getLogger(__name__)
+
+
+def _harmless(watching: Callable[..., None]) -> Callable[..., None]:
+    """What only watches ends no turn, and takes no answer of the exchange away from the bot."""
+
+    @functools.wraps(watching)
+    def watched(*given: Any) -> None:
+        try:
+            watching(*given)
+        except Exception:
+            logger.exception("The bot could not be watched.")
+
+    return watched
 
 
 class Beat:
@@ -60,9 +76,9 @@ class Beat:
             try:
                 told = fetch(*given, **named)
             except Exception as error:
-                self._count(_is_private(api, given, named), began, error)
+                self._count(api, given, named, began, error)
                 raise
-            self._count(_is_private(api, given, named), began, None)
+            self._count(api, given, named, began, None)
             return told
 
         return asked
@@ -74,14 +90,23 @@ class Beat:
             try:
                 told = await fetch(*given, **named)
             except Exception as error:
-                self._count(_is_private(api, given, named), began, error)
+                self._count(api, given, named, began, error)
                 raise
-            self._count(_is_private(api, given, named), began, None)
+            self._count(api, given, named, began, None)
             return told
 
         return asked
 
-    def _count(self, private: bool, began: float, error: Exception | None) -> None:
+    @_harmless
+    def _count(
+        self,
+        api: Any,
+        given: tuple[Any, ...],
+        named: dict[str, Any],
+        began: float,
+        error: Exception | None,
+    ) -> None:
+        private = _is_private(api, given, named)
         self._calls += 1
         self._seconds += time.perf_counter() - began
         failed = error is not None and not _is_answer(error)
@@ -91,6 +116,7 @@ class Beat:
         elif private:
             self._private, self._private_error = datetime.now(UTC), ""
 
+    @_harmless
     def _write(self, bot: Any, turned: datetime | None, failed: str) -> None:
         frame = str(bot.config["timeframe"])
         span = timedelta(seconds=timeframe_to_seconds(frame))

@@ -110,6 +110,10 @@ class Observing:
         except (SluiceError, OSError) as error:
             self.bots = {}
             logger.warning("bots cannot be observed: %s", error)
+        except Exception:
+            # Whatever is wrong with watching, the agent goes on managing orders.
+            self.bots = {}
+            logger.exception("bots cannot be observed")
 
     def _look(
         self,

@@ -320,3 +320,15 @@ def test_a_process_is_read_as_it_is() -> None:
         assert dying is not None
         assert dying.is_dead
     assert machine.process(child.pid) is None
+
+
+def test_whatever_is_wrong_with_watching_the_round_is_done_and_nobody_is_called_healthy(
+    there: Light, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("nobody thought of this")
+
+    monkeypatch.setattr(there.agent.observing, "_look", broken)
+    there.agent.tick()
+    assert there.agent.observing.bots == {}
+    assert [each for each in health(there).bots if each.healthy] == []
