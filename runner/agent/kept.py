@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from pipelines.domain.protections import Unknown
 from pipelines.domain.worth import ZERO, Kept, OpenTrade
+from runner.agent.trades import address
 from runner.bots.messages import TALLY, Done
 
 _TABLES = "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('trades', 'orders')"
@@ -106,8 +107,7 @@ def known(database: Path, trades: Iterable[int]) -> dict[int, Known] | Unknown:
 
 @contextmanager
 def _reading(database: Path) -> Iterator[sqlite3.Connection]:
-    address = f"{database.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=5)) as opened:
+    with closing(sqlite3.connect(address(database), uri=True, timeout=5)) as opened:
         opened.row_factory = sqlite3.Row
         # One moment of it, whatever the bot writes meanwhile.
         opened.execute("BEGIN")

@@ -16,6 +16,7 @@ from pipelines.adapters.agent_trades import OfTrades, OneTrade, ReleaseTrades, S
 from pipelines.domain.environment import Environment
 from pipelines.domain.record import Track
 from runner.agent.tick import Agent
+from runner.agent.trades import address
 
 _LATEST = 10
 _TABLE = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'trades'"
@@ -82,8 +83,7 @@ def opened_by(track: Track, opened: datetime) -> str | None:
 def read(database: Path) -> tuple[OneTrade, ...] | None:
     """Every trade of a database in its order; None when they cannot be read."""
     try:
-        address = f"{database.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=5)) as opened:
+        with closing(sqlite3.connect(address(database), uri=True, timeout=5)) as opened:
             opened.row_factory = sqlite3.Row
             if not opened.execute(_TABLE).fetchone()[0]:
                 return ()

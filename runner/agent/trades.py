@@ -78,7 +78,7 @@ def _told(database: Path, query: str, *given: str) -> Any:
     if not database.exists():
         return 0
     try:
-        with closing(sqlite3.connect(_address(database), uri=True, timeout=5)) as opened:
+        with closing(sqlite3.connect(address(database), uri=True, timeout=5)) as opened:
             if opened.execute(_TABLES).fetchone()[0] < 2:
                 # freqtrade was ended while it made its database: it never traded.
                 return 0
@@ -100,7 +100,7 @@ def book(database: Path) -> Book | None:
     if not database.exists():
         return Book()
     try:
-        with closing(sqlite3.connect(_address(database), uri=True, timeout=5)) as opened:
+        with closing(sqlite3.connect(address(database), uri=True, timeout=5)) as opened:
             opened.row_factory = sqlite3.Row
             if opened.execute(_TABLES).fetchone()[0] < 2:
                 return Book()
@@ -152,5 +152,22 @@ def _tick(precision: float | None, mode: int | None) -> Decimal:
     return Decimal(1).scaleb(-int(precision)) if mode == _PLACES else _decimal(precision)
 
 
-def _address(database: Path) -> str:
-    return f"{database.absolute().as_uri()}?mode=ro"
+def address(database: Path) -> str:
+    """How a database is opened to read what its bot may be opening at this moment.
+
+    SQLite makes `-shm` beside one in WAL mode that nobody has open, and gives it to the bot's user
+    only then: a bot that opens it in between cannot write, and ends. Whatever has no `-wal` is read
+    as it lies there, for then nobody writes to the file itself.
+    """
+    beside = (database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm"))
+    rests = _in_wal(database) and not any(path.exists() for path in beside)
+    return f"{database.absolute().as_uri()}?mode=ro{'&immutable=1' if rests else ''}"
+
+
+def _in_wal(database: Path) -> bool:
+    """As the file's header says: https://www.sqlite.org/fileformat.html, offsets 18 and 19."""
+    try:
+        with database.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False

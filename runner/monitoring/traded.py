@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pipelines.domain.watch import PLACES
+from runner.agent.trades import address
 from runner.bots.messages import TALLY, Done
 
 _CLOSED = """
@@ -67,9 +68,8 @@ def _traded(database: Path, tallies: list[Path], since: datetime) -> Traded | No
     if not database.exists():
         return Traded()
     moment = since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    address = f"{database.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=5)) as opened:
+        with closing(sqlite3.connect(address(database), uri=True, timeout=5)) as opened:
             opened.execute("BEGIN")
             closed, profit = opened.execute(_CLOSED, (moment,)).fetchone()
             rows = opened.execute(_ORDERS, (moment,)).fetchall()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.trades import closed_since, open_trades
+from runner.agent.trades import address, closed_since, open_trades
 
 SINCE = datetime(2022, 3, 1, 12, tzinfo=UTC)
 
@@ -35,6 +35,30 @@ def put(database: Path, *statements: str) -> None:
 def test_without_a_database_there_are_none(tmp_path: Path) -> None:
     assert open_trades(tmp_path / "live.sqlite") == 0
     assert closed_since(tmp_path / "live.sqlite", SINCE) == 0
+
+
+def test_reading_leaves_nothing_beside_a_database_that_its_bot_is_about_to_open(
+    database: Path,
+) -> None:
+    # What SQLite would make there is the agent's for a moment, in which the bot could not write.
+    put(database, "PRAGMA journal_mode = WAL")
+    put(database, "INSERT INTO trades VALUES (1, 1, '2022-03-01 12:00:00.000000')")
+    assert [path.name for path in database.parent.iterdir()] == [database.name]
+    made = []
+    with closing(sqlite3.connect(address(database), uri=True)) as opened:
+        assert opened.execute("SELECT COUNT(*) FROM trades").fetchone() == (1,)
+        made = [path.name for path in database.parent.iterdir()]
+    assert open_trades(database) == 1
+    assert made == [path.name for path in database.parent.iterdir()] == [database.name]
+
+
+def test_what_a_bot_has_just_written_is_read(database: Path) -> None:
+    put(database, "PRAGMA journal_mode = WAL")
+    with closing(sqlite3.connect(database)) as bot:
+        with bot:
+            bot.execute("INSERT INTO trades VALUES (1, 1, '2022-03-01 12:00:00.000000')")
+        assert database.with_name(f"{database.name}-wal").stat().st_size
+        assert open_trades(database) == 1
 
 
 def test_open_trades_and_open_orders_of_closed_ones_are_counted(database: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.domain.known import BotBook, KnownOrder, KnownTrade, base
 from pipelines.errors import CannotTell
+from runner.agent.trades import address
 
 _TABLES = "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('trades', 'orders')"
 _OPEN = """
@@ -48,9 +49,8 @@ def known(
     """
     found: dict[str, Any] = {}
     if database.exists():
-        address = f"{database.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=5)) as opened:
+            with closing(sqlite3.connect(address(database), uri=True, timeout=5)) as opened:
                 opened.row_factory = sqlite3.Row
                 found = _read(opened)
         except (sqlite3.Error, ValueError) as error:
